@@ -1,0 +1,9 @@
+"""The two ways a command can fail; `olmix.cli` turns them into exit codes, never into a traceback."""
+
+
+class InputError(Exception):
+    """Bad input: exit code 2. One line that names the file, field or row, what was found and what is allowed."""
+
+
+class WorkError(Exception):
+    """The work itself failed: exit code 1. Says which artefact, where its log is and the command to go on."""

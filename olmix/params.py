@@ -1,0 +1,180 @@
+"""Typed `params.yaml`: the only place for experiment settings. The docstring under a field is its documentation."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from olmix.schema import Section, TokenCount, read_yaml
+
+
+class TokenizerParams(Section):
+    """The tokenizer, frozen: no domain or evaluation item can change it."""
+
+    path: str = "tokenizer"
+    """Folder with `tokenizer.json`, or the name of a tokenizer on the Hugging Face hub."""
+    digest: str | None = None
+    """Digest of the tokenizer; a mismatch is an error. `olmix tokenizer` prints it."""
+
+
+class EvaluationParams(Section):
+    """What proxies are evaluated on."""
+
+    suite: str = "suites/default.yaml"
+    """Suite file: families, weights and task items."""
+
+
+class PriorParams(Section):
+    """Natural mixture by default: tokens of a leaf / all tokens."""
+
+    temperature: float = Field(1.0, gt=0)
+    """Exponent on the natural shares before renormalising; below 1 flattens, above 1 sharpens."""
+    manual: dict[str, float] = {}
+    """Weights of sources, overriding their natural share; the others share the rest in their natural ratios."""
+
+
+class TargetParams(Section):
+    """The training run that the mixture is for; it sets the repetition caps p <= k N / R."""
+
+    tokens: TokenCount = Field(gt=0)
+    """R, the tokens the target model is trained on."""
+    repetition: float = Field(4.0, gt=0)
+    """k, how often a document may be repeated."""
+
+
+class LevelParams(Section):
+    """Dirichlet sampling of one level, sources or topics within a source (method section 4)."""
+
+    min_strength: float = Field(gt=0)
+    """Smallest concentration; small values give mixtures of few domains."""
+    max_strength: float = Field(gt=0)
+    """Largest concentration; large values stay close to the prior."""
+    minimum_weight: float = Field(ge=0, lt=1)
+    """Smaller weights become zero (the rest is renormalised)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "LevelParams":
+        if self.min_strength > self.max_strength:
+            raise ValueError(f"min_strength {self.min_strength} is above max_strength {self.max_strength}")
+        return self
+
+
+class SwarmParams(Section):
+    """The mixtures that proxies are trained on."""
+
+    seed: int = Field(42, ge=0)
+    """Seed of the sampler."""
+    runs_per_parameter: float = Field(3.0, ge=1)
+    """c in K = c (m + 1) runs, with m leaves (Olmix section 3.2)."""
+    sources: LevelParams = LevelParams(min_strength=0.5, max_strength=20.0, minimum_weight=0.002)
+    """Sampling of sources: dense."""
+    topics: LevelParams = LevelParams(min_strength=0.1, max_strength=5.0, minimum_weight=0.05)
+    """Sampling of topics within a source: sparse."""
+    strengths: int = Field(15, ge=1)
+    """Number of log-spaced strengths between the smallest and the largest."""
+    temperature: float = Field(1.0, gt=0)
+    """Exponent on the prior that the Dirichlet is centred on."""
+    candidates: int = Field(10, ge=1)
+    """Candidates drawn for each run that is kept."""
+    required: list[str] = []
+    """Leaves or sources that every run must contain."""
+    max_repetition: float = Field(1.0, gt=0)
+    """How often a proxy run may read a document; 1 forbids repetition at proxy scale."""
+    min_runs_per_leaf: int = Field(3, ge=1)
+    """Every leaf must be non-zero in at least this many runs, or planning stops with an error."""
+
+
+class ModelParams(Section):
+    """A decoder-only transformer of the transformers library, built from its configuration."""
+
+    family: Literal["olmo2", "llama"] = "olmo2"
+    """Architecture."""
+    layers: int = Field(ge=1)
+    """Number of decoder blocks."""
+    heads: int = Field(ge=1)
+    """Number of attention heads."""
+    width: int = Field(ge=1)
+    """Model dimension."""
+    mlp_width: int = Field(ge=1)
+    """Hidden dimension of the gated MLP."""
+    tied_embeddings: bool = False
+    """Share input and output embeddings."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelParams":
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(f"width {self.width} over {self.heads} heads must give an even head dimension")
+        return self
+
+
+class ProxyParams(Section):
+    """The small language model and its training, the same for every run of the swarm."""
+
+    model: Literal["tiny", "1M", "15M", "30M", "60M"] | ModelParams = "tiny"
+    """Preset (sizes of the paper, Table 6, and `tiny` for laptops) or a model of your own."""
+    tokens: TokenCount = Field(gt=0)
+    """Token budget of one run; rounded down to whole batches."""
+    sequence_length: int = Field(128, ge=2)
+    """Tokens of one training sequence."""
+    batch_size: int = Field(16, ge=1)
+    """Sequences of one optimiser step."""
+    learning_rate: float = Field(4e-3, gt=0)
+    """Peak learning rate of AdamW."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps with linear warm-up."""
+    final_learning_rate: float = Field(0.0, ge=0, le=1)
+    """Learning rate at the end of the cosine, as a share of the peak."""
+    weight_decay: float = Field(0.1, ge=0)
+    """AdamW weight decay on matrices."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW betas."""
+    clip: float = Field(1.0, gt=0)
+    """Gradient norm clipping."""
+    seed: int = Field(0, ge=0)
+    """Seed of initialisation and data order, shared by the whole swarm (common random numbers)."""
+
+
+class RegressionParams(Section):
+    """The law from mixture to task score, f(p) = c + exp(t'p), one per task."""
+
+    family: Literal["log_linear"] = "log_linear"
+    """Regression family."""
+    penalty: Literal["auto"] | float = "auto"
+    """Ridge penalty on t; `auto` chooses it by cross-validation over the runs."""
+    huber_delta: float = Field(0.02, gt=0)
+    """Threshold of the Huber loss, in bits per byte."""
+
+
+class SolverParams(Section):
+    """min mean law + kl * KL(p || prior), p on the simplex and under the caps."""
+
+    kl: float = Field(0.05, ge=0)
+    """Weight of the KL penalty to the prior."""
+
+
+class ValidationParams(Section):
+    """Proof of the proposal: the prior and the proposal are trained at proxy size and compared."""
+
+    seeds: int = Field(3, ge=0)
+    """Seeds trained for each of the two mixtures; 0 switches the proof off."""
+
+
+class Params(Section):
+    """All settings of an experiment."""
+
+    domains: str = "domains"
+    """Folder of the domain set."""
+    tokenizer: TokenizerParams = TokenizerParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    prior: PriorParams = PriorParams()
+    target: TargetParams
+    swarm: SwarmParams = SwarmParams()
+    proxy: ProxyParams
+    regression: RegressionParams = RegressionParams()
+    solver: SolverParams = SolverParams()
+    validation: ValidationParams = ValidationParams()
+
+
+def read_params(path: Path) -> Params:
+    """Read and validate `params.yaml`. Raises InputError naming the field."""
+    return read_yaml(path, Params)
