@@ -13,8 +13,8 @@ class TokenizerParams(Section):
 
     path: str = "tokenizer"
     """Folder with `tokenizer.json`, or the name of a tokenizer on the Hugging Face hub."""
-    digest: str | None = None
-    """Digest of the tokenizer; a mismatch is an error. `olmix tokenizer` prints it."""
+    digest: str
+    """Digest of the tokenizer; a mismatch is an error that prints the digest found."""
 
 
 class EvaluationParams(Section):
@@ -164,7 +164,7 @@ class Params(Section):
 
     domains: str = "domains"
     """Folder of the domain set."""
-    tokenizer: TokenizerParams = TokenizerParams()
+    tokenizer: TokenizerParams
     evaluation: EvaluationParams = EvaluationParams()
     prior: PriorParams = PriorParams()
     target: TargetParams

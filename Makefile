@@ -1,0 +1,43 @@
+# Two commands: `make run` and `make test`. Each creates .venv by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test setup texts check format clean
+
+run: setup  ## the whole pipeline: default texts, swarm, laws, mixture, proof, report
+	@olmix texts
+	@snakemake --cores $(CORES)
+	@olmix record
+	@olmix show
+
+test: setup  ## the tests, including one miniature run of the real pipeline; needs no network after set-up
+	@olmix texts
+	@python -m pytest
+
+setup: $(VENV)/installed  ## the environment, from pinned versions
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "olmix: Python 3.11 or newer is needed; PYTHON=... names it")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned environment into $(VENV) (two to three minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+check: setup  ## format, lint and types
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+format: setup
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile rules
+
+clean:  ## everything that was made, but the environment and the default texts
+	rm -rf store results logs benchmark .snakemake .cache

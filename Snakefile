@@ -1,0 +1,47 @@
+# Olmix: from text domains to an optimised mixture. `snakemake --cores N` makes everything; see README.md.
+import os
+import sys
+from pathlib import Path
+
+from olmix.errors import InputError
+from olmix.workflow import Workflow
+
+# Jobs find the `olmix` command of this very environment, activated or not.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+try:
+    flow = Workflow.load()
+except InputError as error:
+    print(f"olmix: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+include: "rules/corpus.smk"
+include: "rules/swarm.smk"
+include: "rules/mixture.smk"
+include: "rules/report.smk"
+
+
+wildcard_constraints:
+    key="[0-9a-f]{20}",
+
+
+rule all:
+    default_target: True
+    input:
+        ancient(flow.everything),
+        results=rules.swarm_table.output + rules.mixture.output + rules.report.output,
+    message:
+        "Done: results/mixture.yaml, results/report.html"
+
+
+# A mistake in the user's input that only a job could find ends like one found while reading the project: one line, exit 2.
+onstart:
+    Path("logs/input-error.txt").unlink(missing_ok=True)
+
+
+onerror:
+    if Path("logs/input-error.txt").exists():
+        print(f"olmix: {Path('logs/input-error.txt').read_text().strip()}", file=sys.stderr)
+        sys.exit(2)
+    print("olmix: failed; the log of the failed job is named above. To go on: the same command again", file=sys.stderr)

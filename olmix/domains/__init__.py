@@ -1,0 +1,1 @@
+"""The domain set: what `domains/*.yaml` declares and the content behind it."""

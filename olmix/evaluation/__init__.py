@@ -1,0 +1,1 @@
+"""What proxies are evaluated on, and their scores in bits per byte."""

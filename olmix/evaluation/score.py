@@ -1,0 +1,124 @@
+"""Scores of a run: bits per byte of every task's continuations given their contexts."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from olmix.evaluation.items import Window, read_tokens, windows
+from olmix.evaluation.spec import KIND, RECIPE, evaluation_key
+from olmix.proxy.spec import KIND as PROXY
+from olmix.proxy.train import Device
+from olmix.store import Draft, Store, write_atomically
+
+_BATCH_TOKENS = 8192
+
+
+def evaluate(run: str, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]) -> str:
+    """Publish the scores of a finished run; returns the evaluation key.
+
+    suite: content digest of the suite; items: key of its tokens.
+    """
+    key = evaluation_key(run, suite)
+    if not store.has(KIND, key):
+        with store.publish(KIND, key) as draft:
+            score_into(draft, _checkpoint(store, run), items, store, threads, progress)
+            draft.inputs |= {"run": run, "suite": suite}
+    return key
+
+
+def stage_evaluation(
+    run: str, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]
+) -> None:
+    """Score a run for the evaluation job to come, while torch and transformers are loaded (5 s for a new process)."""
+    key = evaluation_key(run, suite)
+    if not store.has(KIND, key):
+        with store.stage(KIND, key) as draft:
+            score_into(draft, _checkpoint(store, run), items, store, threads, progress)
+            draft.inputs |= {"run": run, "suite": suite}
+
+
+def score_into(
+    draft: Draft, checkpoint: Path, items: str, store: Store, threads: int, progress: Callable[[str], None]
+) -> None:
+    """Score the model in a folder into a draft.
+
+    `scores.json` holds {task: {bpb, items, bytes}}, `bits.npz` the bits of every item, one float64 array a task.
+    """
+    started = time.perf_counter()
+    torch.set_num_threads(threads)
+    device = Device.best()
+    model = _load_model(checkpoint).to(device.name).eval()
+    scores: dict[str, dict[str, float]] = {}
+    bits: dict[str, Any] = {}
+    tokens = 0
+    tasks, end_of_text = read_tokens(store, items)
+    for name, task in tasks.items():
+        task_windows = windows(task, end_of_text, model.config.max_position_embeddings)
+        bits[name] = score_windows(model, task_windows, device)
+        size = int(task.sizes.sum())
+        scores[name] = {"bpb": float(bits[name].sum() / size), "items": len(task.sizes), "bytes": size}
+        tokens += sum(len(window.ids) for window in task_windows)
+        progress(f"{name}: {scores[name]['bpb']:.4f} bits per byte over {len(task.sizes)} items")
+    write_atomically(draft.path / "scores.json", json.dumps(scores, indent=1, sort_keys=True) + "\n")
+    np.savez(draft.path / "bits.npz", **bits)
+    draft.inputs = {"items": items, "recipe": RECIPE}
+    draft.cost = {
+        "tokens": tokens,
+        "seconds": round(time.perf_counter() - started, 3),
+        "device": device.name,
+        "threads": threads,
+    }
+
+
+@torch.inference_mode()
+def score_windows(model: Any, scored_windows: list[Window], device: Device) -> NDArray[np.float64]:
+    """Bits of each item's continuation, (items,). Batched by length; padding never reaches a scored position."""
+    bits = np.zeros(1 + max(window.item for window in scored_windows))
+    for batch in _batches(scored_windows):
+        longest = max(len(scored_windows[i].ids) for i in batch)
+        ids = torch.zeros(len(batch), longest, dtype=torch.long)
+        for row, i in enumerate(batch):
+            ids[row, : len(scored_windows[i].ids)] = torch.from_numpy(scored_windows[i].ids)
+        ids = ids.to(device.name)
+        scored = torch.zeros_like(ids[:, 1:], dtype=torch.bool)
+        for row, i in enumerate(batch):
+            scored[row, scored_windows[i].given - 1 : len(scored_windows[i].ids) - 1] = True
+        with device.autocast():  # the vocabulary is the costly part: logits only where something is scored
+            hidden = model.get_decoder()(input_ids=ids[:, :-1]).last_hidden_state[scored]
+            logits = model.get_output_embeddings()(hidden)
+        losses = cross_entropy(logits.float(), ids[:, 1:][scored], reduction="none").double().cpu().numpy()
+        owners = np.repeat([scored_windows[i].item for i in batch], scored.sum(1).cpu().numpy())
+        np.add.at(bits, owners, losses / np.log(2))
+    return bits
+
+
+def _batches(scored_windows: list[Window]) -> list[list[int]]:
+    """Indices of items of similar length, each batch at most `_BATCH_TOKENS` tokens with padding."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(scored_windows)), key=lambda i: (len(scored_windows[i].ids), i)):
+        if not batches or len(scored_windows[i].ids) * (len(batches[-1]) + 1) > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+def _checkpoint(store: Store, run: str) -> Path:
+    """Folder of a verified checkpoint."""
+    store.file(PROXY, run, "config.json")
+    return store.file(PROXY, run, "model.safetensors").parent
+
+
+def _load_model(checkpoint: Path) -> Any:
+    from transformers.models.llama import LlamaForCausalLM
+    from transformers.models.olmo2 import Olmo2ForCausalLM
+
+    classes: dict[str, Any] = {"olmo2": Olmo2ForCausalLM, "llama": LlamaForCausalLM}
+    family = json.loads((checkpoint / "config.json").read_text())["model_type"]
+    return classes[family].from_pretrained(checkpoint, attn_implementation="sdpa", dtype=torch.float32)

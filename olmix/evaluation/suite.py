@@ -1,0 +1,131 @@
+"""Task suites: families of tasks, each a file of (context, continuation) items. Independent of the domain set."""
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from olmix.corpus.readers import read_rows
+from olmix.digest import digest
+from olmix.domains.fingerprint import File, StatCache
+from olmix.domains.schema import Files, Format, Reader, file_format
+from olmix.errors import InputError
+from olmix.schema import Section, read_yaml
+
+
+class Task(Section):
+    """One task: items in any file that `datasets` reads."""
+
+    files: Files = Field(min_length=1)
+    """Globs of local files, relative to the project folder."""
+    format: Format | None = None
+    """jsonl, parquet or csv; by file name if left out."""
+    context: str = "context"
+    """Field with the text that the model is given; may be empty in single items."""
+    continuation: str = "continuation"
+    """Field with the text that is scored."""
+
+
+class Family(Section):
+    """Tasks that count together."""
+
+    weight: float = Field(1.0, ge=0)
+    """Weight of the family in the objective; its tasks share it equally."""
+    tasks: dict[str, Task] = Field(min_length=1)
+    """Tasks by name; names are unique in the whole suite."""
+
+
+class SuiteFile(Section):
+    """A suite file."""
+
+    families: dict[str, Family] = Field(min_length=1)
+    """Families by name."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One scored item."""
+
+    context: str
+    continuation: str
+
+
+@dataclass(frozen=True)
+class SuiteTask:
+    """A task with the digest of its items' files and its share of the objective."""
+
+    name: str
+    family: str
+    weight: float
+    files: tuple[File, ...]
+    task: Task
+    where: str
+
+    @property
+    def content(self) -> str:
+        """Digest of the items: files' bytes and the fields read."""
+        fields = [self.task.context, self.task.continuation]
+        return digest({"files": [[f.identity, f.format] for f in self.files], "fields": fields})
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All tasks, sorted by name; weights sum to 1."""
+
+    tasks: tuple[SuiteTask, ...]
+
+    @property
+    def content(self) -> str:
+        """Key of what is scored: weights and families are not part of it, they only matter after scoring."""
+        return digest({task.name: task.content for task in self.tasks})
+
+
+def read_suite(path: Path, root: Path, cache: StatCache) -> Suite:
+    """Read a suite file and identify its items. Raises InputError naming file and field."""
+    suite = read_yaml(path, SuiteFile)
+    total = sum(family.weight for family in suite.families.values())
+    if not total > 0:
+        raise InputError(f"{path}: families: all weights are 0; at least one family must count")
+    tasks: dict[str, SuiteTask] = {}
+    for family_name, family in suite.families.items():
+        for name, task in family.tasks.items():
+            where = f"{path}: families.{family_name}.tasks.{name}"
+            if name in tasks:
+                raise InputError(f"{where}: task {name!r} is also in family {tasks[name].family!r}")
+            weight = family.weight / total / len(family.tasks)
+            files = tuple(sorted(_files(task, root, cache, where), key=lambda file: file.identity))
+            tasks[name] = SuiteTask(name, family_name, weight, files, task, where)
+    return Suite(tuple(tasks[name] for name in sorted(tasks)))
+
+
+def read_items(task: SuiteTask) -> list[Item]:
+    """Items of a task. Raises InputError naming file, row and field."""
+    items = []
+    for file in task.files:
+        for number, row in enumerate(read_rows(file), start=1):
+            texts = {}
+            for field in (task.task.context, task.task.continuation):
+                if not isinstance(row.get(field), str):
+                    found = f"is {type(row[field]).__name__}" if field in row else "is absent"
+                    raise InputError(f"{file.path}: row {number}: field {field!r} {found}, text is expected")
+                texts[field] = row[field]
+            if not texts[task.task.continuation]:
+                raise InputError(f"{file.path}: row {number}: field {task.task.continuation!r} is empty")
+            items.append(Item(texts[task.task.context], texts[task.task.continuation]))
+    if not items:
+        raise InputError(f"{task.where}: {task.name} has no item")
+    return items
+
+
+def _files(task: Task, root: Path, cache: StatCache, where: str) -> list[File]:
+    files = []
+    for pattern in task.files:
+        paths = sorted(glob.glob(os.path.join(glob.escape(str(root)), pattern), recursive=True))  # noqa: PTH118,PTH207
+        if not paths:
+            raise InputError(f"{where}.files: {pattern!r} matches no file")
+        for path in paths:
+            file_type = file_format(Reader(format=task.format), path, where)
+            files.append(File(path, cache.identity(Path(path)), file_type))
+    return files

@@ -1,0 +1,20 @@
+"""Exact integer token counts of a mixture."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def apportion(weights: NDArray[np.float64], total: int, ids: list[str]) -> NDArray[np.int64]:
+    """Split `total` units by weights (m,) with the largest remainder method; the result (m,) sums to `total`.
+
+    Ties go to the smaller id, so that the order of leaves does not matter. Zero weight gets zero units.
+    """
+    quota = np.asarray(weights, np.float64) * total
+    counts = np.floor(quota).astype(np.int64)
+    remainders = quota - counts
+    remaining = total - int(counts.sum())
+    order = sorted(range(len(ids)), key=lambda j: (-remainders[j], ids[j]))
+    eligible = [j for j in order if weights[j] > 0]
+    for j in eligible[:remaining]:
+        counts[j] += 1
+    return counts

@@ -1,0 +1,92 @@
+"""A project folder: params, domain set, suite and store, read once. Light enough for parsing a Snakefile."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from olmix.corpus.tokenizer import FrozenTokenizer, load_tokenizer
+from olmix.corpus.tokens import KIND as TOKENS
+from olmix.corpus.tokens import tokens_key
+from olmix.domains.fingerprint import CACHE, Leaf, StatCache, fingerprint
+from olmix.domains.schema import read_domains
+from olmix.errors import InputError, WorkError
+from olmix.evaluation.items import items_key
+from olmix.evaluation.suite import Suite, read_suite
+from olmix.params import Params, read_params
+from olmix.plan.planner import KIND as PLAN
+from olmix.plan.planner import Plan, check_domain_set, make_plan, plan_key
+from olmix.store import MANIFEST, Store, write_atomically
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that is known before any work is done."""
+
+    root: Path
+    params: Params
+    leaves: tuple[Leaf, ...]
+    suite: Suite
+    store: Store
+    cache: StatCache
+
+    @classmethod
+    def load(cls, root: Path = Path()) -> "Project":
+        """Read and check a project folder. Raises InputError for the first mistake found. Writes nothing."""
+        params = read_params(root / "params.yaml")
+        cache = StatCache(root / CACHE)
+        leaves = tuple(fingerprint(read_domains(root / params.domains), root, cache))
+        check_domain_set(leaves)
+        suite = read_suite(root / params.evaluation.suite, root, cache)
+        return cls(root, params, leaves, suite, Store(root / "store"), cache)
+
+    @cached_property
+    def plan_key(self) -> str:
+        """Key of today's plan."""
+        return plan_key(self.leaves, self.params, self.suite)
+
+    @cached_property
+    def tokens_keys(self) -> list[str]:
+        """Tokens key of every leaf, in the order of `leaves`."""
+        return [tokens_key(leaf.content, self.params.tokenizer.digest) for leaf in self.leaves]
+
+    @cached_property
+    def items_key(self) -> str:
+        """Key of the suite's items as tokens."""
+        return items_key(self.suite.content, self.params.tokenizer.digest)
+
+    def tokenizer(self) -> FrozenTokenizer:
+        """The frozen tokenizer."""
+        return load_tokenizer(self.params.tokenizer, self.root)
+
+    def leaf(self, key: str) -> Leaf:
+        """The leaf with a tokens key."""
+        if key not in self.tokens_keys:
+            raise InputError(f"{key}: no leaf of today's domain set has this tokens key")
+        return self.leaves[self.tokens_keys.index(key)]
+
+    def plan(self) -> Plan:
+        """Today's plan, from the store. Raises WorkError if it has not been made."""
+        if not self.store.has(PLAN, self.plan_key):
+            raise WorkError("no plan for today's domain set and params yet; `snakemake --cores all plan` makes it")
+        return Plan.model_validate(self.store.read_json(PLAN, self.plan_key, "plan.json"))
+
+    def make_plan(self) -> str:
+        """Plan today's domain set from the token counts in the store and publish `plan.json`; returns the plan key."""
+        key = self.plan_key
+        if not self.store.has(PLAN, key):
+            counts = [self.store.manifest(TOKENS, tokens)["facts"] for tokens in self.tokens_keys]
+            vocabulary = self.tokenizer().vocabulary
+            plan = make_plan(self.leaves, counts, self.params, self.suite, vocabulary)
+            with self.store.publish(PLAN, key) as draft:
+                write_atomically(draft.path / "plan.json", plan.model_dump_json(indent=1) + "\n")
+                draft.inputs = {"tokens": {leaf.name: leaf.tokens_key for leaf in plan.leaves}}
+        self.cache.save()
+        return key
+
+    def artefact(self, kind: str, key: str) -> str:
+        """Path of an artefact's manifest relative to the project folder, as Snakemake names it."""
+        return (self.store.path(kind, key) / MANIFEST).relative_to(self.root).as_posix()
+
+    def tokens_artefacts(self) -> list[str]:
+        """Manifests of all leaves' tokens."""
+        return [self.artefact(TOKENS, key) for key in self.tokens_keys]

@@ -1,0 +1,1 @@
+"""Proxy runs: a small language model trained on one mixture."""

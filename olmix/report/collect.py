@@ -1,0 +1,206 @@
+"""Collects everything the report shows from the plan and the store."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmix.corpus.tokens import KIND as TOKENS
+from olmix.evaluation.spec import KIND as EVALUATION
+from olmix.params import Params
+from olmix.plan.planner import Plan
+from olmix.proxy.spec import KIND as PROXY
+from olmix.regression.fit import read_law
+from olmix.regression.spec import KIND as LAW
+from olmix.regression.table import read_scores, read_table
+from olmix.report.data import Cost, Leaf, ReportData, Swarm, Task
+from olmix.solve.propose import read_weights
+from olmix.solve.spec import KIND as PROPOSAL
+from olmix.solve.spec import VALIDATION_KIND as VALIDATION
+from olmix.store import Store
+
+NOISE_TARGET = 4.0
+"""The swarm's spread of the mean BPB should be at least this many seed standard deviations."""
+
+
+def collect(plan: Plan, params: Params, store: Store, project: str, created: str) -> ReportData:
+    """Report of a finished plan."""
+    c, t = read_law(plan, store)
+    weights = read_weights(plan, store)
+    prior = np.array([leaf.prior for leaf in plan.leaves])
+    certificate = store.read_json(PROPOSAL, plan.proposal, "mixture.json")["certificate"]
+    data = ReportData(
+        project=project,
+        plan_key=plan.key,
+        proposal_key=plan.proposal,
+        created=created,
+        leaves=_leaves(plan, weights, certificate),
+        target_tokens=params.target.tokens,
+        repetition=params.target.repetition,
+        tasks=_tasks(plan, store, c, t, prior, weights),
+        swarm=_swarm(plan, store),
+        coordinates=tuple(leaf.name for leaf in plan.leaves),
+        noise_sd=_pooled_sd(*_mean_scores(plan, store)),
+        certificate=certificate,
+        costs=_costs(plan, store),
+        provenance=_provenance(plan, store),
+    )
+    return replace(data, notes=_notes(data))
+
+
+def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any]) -> tuple[Leaf, ...]:
+    prices = certificate["shadow_prices"]
+    return tuple(
+        Leaf(
+            name=leaf.name,
+            source=leaf.source,
+            documents=leaf.documents,
+            bytes=leaf.bytes,
+            tokens=leaf.tokens,
+            prior=leaf.prior,
+            weight=float(weight),
+            cap=leaf.cap,
+            binding=leaf.content in prices,
+            shadow_price=prices.get(leaf.content),
+        )
+        for leaf, weight in zip(plan.leaves, weights, strict=True)
+    )
+
+
+def _tasks(
+    plan: Plan,
+    store: Store,
+    c: NDArray[np.float64],
+    t: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> tuple[Task, ...]:
+    table = read_table(plan, plan.swarm, store)
+    heldout = _heldout(plan, store)
+    penalties = store.manifest(LAW, plan.law)["facts"]["penalties"]
+    items = store.read_json(EVALUATION, plan.swarm[0].evaluation, "scores.json")
+    prior_scores, proposal_scores = _validation_scores(plan, store)
+    slope = np.exp(t @ prior)[:, None] * (t - (t @ prior)[:, None])  # towards each leaf, away from the prior
+    return tuple(
+        Task(
+            name=task.name,
+            family=task.family,
+            weight=task.weight,
+            items=items[task.name]["items"],
+            observed=table.scores[:, i],
+            heldout=heldout[:, i],
+            effect=slope[i],
+            prior_predicted=float(c[i] + np.exp(t[i] @ prior)),
+            proposal_predicted=float(c[i] + np.exp(t[i] @ weights)),
+            prior_measured=tuple(prior_scores[:, i].tolist()),
+            proposal_measured=tuple(proposal_scores[:, i].tolist()),
+            noise_sd=_pooled_sd(prior_scores[:, i], proposal_scores[:, i]),
+            c=float(c[i]),
+            t=t[i],
+            penalty=penalties[task.name],
+        )
+        for i, task in enumerate(plan.tasks)
+    )
+
+
+def _heldout(plan: Plan, store: Store) -> NDArray[np.float64]:
+    """Out-of-fold predictions, (K, n), runs and tasks in the order of the plan."""
+    with np.load(store.file(LAW, plan.law, "heldout.npz")) as stored:
+        runs, tasks = stored["runs"].tolist(), stored["tasks"].tolist()
+        rows = [runs.index(run.key) for run in plan.swarm]
+        columns = [tasks.index(task.name) for task in plan.tasks]
+        predictions: NDArray[np.float64] = stored["predictions"][np.ix_(rows, columns)]
+    return predictions
+
+
+def _validation_scores(plan: Plan, store: Store) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores (seeds, n) of the prior and of the proposal, paired by seed."""
+    tasks = [task.name for task in plan.tasks]
+    prior_of = {run.spec.seed: run.evaluation for run in plan.prior_runs}
+    prior = [read_scores(EVALUATION, prior_of[run.seed], "scores.json", tasks, store) for run in plan.validation]
+    proposal = [read_scores(VALIDATION, run.key, "evaluation/scores.json", tasks, store) for run in plan.validation]
+    shape = (len(plan.validation), len(tasks))
+    return np.array(prior).reshape(shape), np.array(proposal).reshape(shape)
+
+
+def _mean_scores(plan: Plan, store: Store) -> list[NDArray[np.float64]]:
+    weights = np.array([task.weight for task in plan.tasks])
+    return [scores @ weights for scores in _validation_scores(plan, store)]
+
+
+def _pooled_sd(*groups: NDArray[np.float64]) -> float:
+    """Standard deviation within groups of seeds, each around its own mean; NaN without a group of two."""
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups if len(group) > 1)
+    freedom = sum(len(group) - 1 for group in groups if len(group) > 1)
+    return math.sqrt(squares / freedom) if freedom else math.nan
+
+
+def _swarm(plan: Plan, store: Store) -> Swarm:
+    table = read_table(plan, plan.swarm, store)
+    costs = [store.manifest(PROXY, run.key)["cost"] for run in plan.swarm]
+    return Swarm(
+        runs=table.runs,
+        mixtures=table.mixtures,
+        seeds=tuple(run.spec.seed for run in plan.swarm),
+        tokens=tuple(cost["tokens"] for cost in costs),
+        seconds=tuple(cost["seconds"] for cost in costs),
+    )
+
+
+def _costs(plan: Plan, store: Store) -> tuple[Cost, ...]:
+    """Measured cost of every phase, wherever and whenever its artefacts were made."""
+
+    def of(kind: str, keys: Iterable[str]) -> list[dict[str, Any]]:
+        return [store.manifest(kind, key)["cost"] for key in sorted(set(keys))]
+
+    prior_runs = of(PROXY, [run.key for run in plan.prior_runs])
+    prior_scores = of(EVALUATION, [run.evaluation for run in plan.prior_runs])
+    proof = of(VALIDATION, [run.key for run in plan.validation])
+    return (
+        _cost("tokens", of(TOKENS, [leaf.tokens_key for leaf in plan.leaves])),
+        _cost("swarm: train", of(PROXY, [run.key for run in plan.swarm])),
+        _cost("swarm: evaluate", of(EVALUATION, [run.evaluation for run in plan.swarm])),
+        _cost("fit", of(LAW, [plan.law])),
+        _cost("solve", of(PROPOSAL, [plan.proposal])),
+        _cost("proof: train", prior_runs + [cost["train"] for cost in proof]),
+        _cost("proof: evaluate", prior_scores + [cost["evaluate"] for cost in proof]),
+    )
+
+
+def _cost(phase: str, costs: list[dict[str, Any]]) -> Cost:
+    """Sum over jobs; NaN where no job records a quantity."""
+
+    def total(name: str) -> float:
+        known = [cost[name] for cost in costs if name in cost]
+        return sum(known) if known else math.nan
+
+    seconds = sum(cost["seconds"] * cost.get("threads", 1) for cost in costs)
+    return Cost(phase, len(costs), total("tokens"), total("flops"), seconds)
+
+
+def _provenance(plan: Plan, store: Store) -> tuple[tuple[str, str], ...]:
+    """Keys, and the versions that made the evidence; more than one value means mixed environments."""
+    made_by = [store.manifest(PROXY, run.key) for run in plan.runs]
+    rows = [("plan", plan.key), ("suite", plan.suite), ("law", plan.law), ("proposal", plan.proposal)]
+    for name in sorted({name for manifest in made_by for name in manifest["provenance"]}):
+        found = sorted({manifest["provenance"].get(name, "not recorded") for manifest in made_by})
+        rows.append((name, " | ".join(found)))
+    devices = sorted({f"{m['cost']['device']}, {m['cost']['precision']}" for m in made_by})
+    return (*rows, ("device", " | ".join(devices)))
+
+
+def _notes(data: ReportData) -> tuple[str, ...]:
+    """What a reader must know before trusting the numbers."""
+    notes = []
+    if data.noise_ratio < NOISE_TARGET:
+        notes.append(
+            f"The swarm's spread of the mean score is only {data.noise_ratio:.1f} seed standard deviations "
+            f"(at least {NOISE_TARGET:g} are wanted): train the proxies longer, or raise runs_per_parameter."
+        )
+    mixed = [name for name, value in data.provenance if " | " in value]
+    if mixed:
+        notes.append(f"The evidence comes from different environments: {', '.join(mixed)} differ between runs.")
+    return tuple(notes)

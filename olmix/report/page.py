@@ -1,0 +1,147 @@
+"""The report as one self-contained HTML page, and the picture of the mixture for a README."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from olmix.report import figures, heatmaps, scatter
+from olmix.report import format as show
+from olmix.report.data import Cost, Leaf, ReportData
+from olmix.report.svg import element, text
+
+ROWS = 40
+"""Longest list of leaves that a figure shows before the rest is folded away."""
+PICTURE_ROWS = 16
+"""Leaves in the picture; the rest is a line of text."""
+
+LIGHT = {
+    "paper": "#ffffff", "wash": "#f5f6f8", "ink": "#1a1e24", "soft": "#59626e", "faint": "#8b939e", "rule": "#e3e6ea",
+    "accent": "#2a5caa", "reference": "#cdd3db", "good": "#1f6fb5", "bad": "#c4621a", "cap": "#b0232a",
+}  # fmt: skip
+DARK = {
+    "paper": "#14171b", "wash": "#1c2026", "ink": "#e5e8ec", "soft": "#a3acb8", "faint": "#747e8b", "rule": "#2b3038",
+    "accent": "#79a7ee", "reference": "#464f5b", "good": "#63aef0", "bad": "#e8935a", "cap": "#f0787d",
+}  # fmt: skip
+
+
+def render(data: ReportData) -> str:
+    """The page: no network, no other file, any number of leaves, tasks and runs."""
+    environment = Environment(
+        loader=PackageLoader("olmix", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(show=show, figures=figures, heatmaps=heatmaps)
+    leaves, coordinates = data.ranked_leaves, data.ranked_coordinates
+    return environment.get_template("page.html.j2").render(
+        data=data,
+        gain=data.headline,
+        verdict=_unbroken(_sentence(data.headline.verdict)),
+        leaves=leaves,
+        leaf_parts=_fold(leaves),
+        coordinate_parts=_fold(coordinates),
+        panels=scatter.panels(data),
+        unpredicted=[task.name for task in data.tasks if not scatter.complete(task)],
+        movers=movers(data),
+        capped=sum(leaf.binding for leaf in leaves),
+        certificate=[entry for entry in flatten(data.certificate) if not entry[0].startswith("shadow prices")],
+        total=total(data.costs),
+        rows=ROWS,
+        light=LIGHT,
+        dark=DARK,
+        figure_css=_stylesheet("figure.css"),
+        page_css=_stylesheet("page.css"),
+    )
+
+
+def picture(data: ReportData) -> str:
+    """Headline and mixture as a standalone SVG: no script, no font, no variable, light and dark."""
+    leaves = data.ranked_leaves
+    css = _stylesheet("figure.css")
+    verdict = _sentence(data.headline.verdict)
+    style = f"text{{font-family:sans-serif}}\n{_paint(css, LIGHT)}\n"
+    style += f"@media (prefers-color-scheme: dark) {{\n{_paint(css, DARK)}\n}}"
+    body = str(figures.mixture(data, leaves[:PICTURE_ROWS]))
+    height = float(body.split('viewBox="')[1].split('"')[0].split()[3])
+    body = body.replace("<svg ", f'<svg x="24" y="90" width="{figures.WIDTH}" height="{height:g}" ', 1)
+    hidden = leaves[PICTURE_ROWS:]
+    parts = [
+        element("style", Markup(style)),
+        element("rect", width="100%", height="100%", class_="sheet"),
+        text(24, 44, verdict, "headline" if len(verdict) < 85 else "headline long"),
+        text(24, 68, subtitle(data), "subtitle"),
+        Markup(body),
+    ]
+    if hidden:
+        rest = sum(leaf.weight for leaf in hidden)
+        count = show.counted(len(hidden), "more leaf", "more leaves")
+        parts.append(text(24, height + 110, f"and {count} with {show.weight(rest)} in total", "subtitle"))
+    size = {"width": figures.WIDTH + 48, "height": height + (130.0 if hidden else 104.0)}
+    view = f"0 0 {size['width']:g} {size['height']:g}"
+    return str(element("svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=view, **size)) + "\n"
+
+
+def subtitle(data: ReportData) -> str:
+    """Size of the experiment in one line."""
+    counts = [
+        show.counted(len(data.leaves), "leaf", "leaves"),
+        show.counted(len(data.tasks), "task"),
+        show.counted(len(data.swarm.runs), "proxy run"),
+    ]
+    return ", ".join(counts)
+
+
+def movers(data: ReportData, most: int = 3) -> tuple[list[Leaf], list[Leaf]]:
+    """Leaves that gain and that lose the most weight against the prior, if by 0.05 points or more."""
+    ranked = sorted(data.leaves, key=lambda leaf: leaf.weight - leaf.prior)
+    down = [leaf for leaf in ranked[:most] if leaf.weight - leaf.prior <= -5e-4]
+    up = [leaf for leaf in ranked[::-1][:most] if leaf.weight - leaf.prior >= 5e-4]
+    return up, down
+
+
+def total(costs: tuple[Cost, ...]) -> Cost:
+    """Sum of the ledger, over what is known."""
+    sums = [sum(v for v in (getattr(row, name) for row in costs) if math.isfinite(v)) for name in _QUANTITIES]
+    return Cost("total", sum(row.jobs for row in costs), *sums)
+
+
+_QUANTITIES = ("tokens", "flops", "core_seconds")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of a nested mapping with their joined names, as words."""
+    for name, value in values.items():
+        path = prefix + name.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{path}, ")
+        else:
+            yield path, value
+
+
+def _fold(entries: list[Any]) -> tuple[list[Any], list[Any]]:
+    shown = len(entries) if len(entries) <= 1.2 * ROWS else ROWS
+    return entries[:shown], entries[shown:]
+
+
+def _sentence(verdict: str) -> str:
+    return verdict[0].upper() + verdict[1:]
+
+
+def _unbroken(sentence: str) -> str:
+    """Numbers stay on the line of their unit and their error."""
+    return sentence.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
+
+
+def _stylesheet(name: str) -> Markup:
+    return Markup((files("olmix.report") / name).read_text(encoding="utf-8"))
+
+
+def _paint(css: str, colours: Mapping[str, str]) -> str:
+    return re.sub(r"var\(--([a-z]+)\)", lambda match: colours[match[1]], css)

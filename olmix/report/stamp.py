@@ -1,0 +1,23 @@
+"""Stamps: which plan the files of a view show."""
+
+from pathlib import Path
+
+from olmix.store import write_atomically
+
+FOLDER = Path("results")
+
+
+def stamp(view: str, plan_key: str) -> Path:
+    """The stamp of a view that shows a plan."""
+    return FOLDER / "keys" / view / plan_key
+
+
+def publish_view(view: str, plan_key: str, root: Path, files: dict[str, str]) -> None:
+    """Write the files of a view (name → text), then its stamp; stamps of other plans go first."""
+    current = root / stamp(view, plan_key)
+    if current.parent.is_dir():
+        for old in current.parent.iterdir():
+            old.unlink()
+    for name, text in files.items():
+        write_atomically(root / FOLDER / name, text)
+    write_atomically(current, f"{', '.join(files)} show plan {plan_key}\n")

@@ -1,0 +1,98 @@
+"""Files in `results/`: a small view on the store for today's plan, with names in place of content digests.
+
+A view has fixed names, so it says which plan it shows by a stamp file whose name holds the plan's key; a missing stamp
+is what makes Snakemake write the view again.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from olmix.params import Params
+from olmix.plan.planner import Plan
+from olmix.regression.table import read_table
+from olmix.report.data import ReportData, correlation
+from olmix.report.page import render
+from olmix.report.stamp import publish_view
+from olmix.solve.propose import read_weights
+from olmix.solve.spec import KIND as PROPOSAL
+from olmix.store import Store
+
+
+def write_swarm_table(plan: Plan, store: Store, root: Path) -> None:
+    """`results/swarm.csv`: a row per run with its seed, achieved weight per leaf, score per task and weighted mean."""
+    table = read_table(plan, plan.runs, store)
+    weights = np.array([task.weight for task in plan.tasks])
+    frame = pd.DataFrame(
+        {
+            "run": table.runs,
+            "key": [run.key for run in plan.runs],
+            "seed": [run.spec.seed for run in plan.runs],
+            **{f"weight/{leaf}": table.mixtures[:, j] for j, leaf in enumerate(table.leaves)},
+            **{f"bpb/{task}": table.scores[:, i] for i, task in enumerate(table.tasks)},
+            "bpb/mean": table.scores @ weights,
+        }
+    )
+    publish_view("swarm", plan.key, root, {"swarm.csv": frame.to_csv(index=False)})
+
+
+def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
+    """`results/mixture.yaml`: the proposed weights with prior, caps and epochs, and what they rest on."""
+    weights = read_weights(plan, store)
+    solved = store.read_json(PROPOSAL, plan.proposal, "mixture.json")
+    document: dict[str, Any] = {
+        "plan": plan.key,
+        "law": plan.law,
+        "proposal": plan.proposal,
+        "objective": solved["objective"],
+        "target": params.target.model_dump(),
+        "weights": {leaf.name: float(w) for leaf, w in zip(plan.leaves, weights, strict=True)},
+        "leaves": {
+            leaf.name: {
+                "content": leaf.content,
+                "tokens": leaf.tokens,
+                "prior": leaf.prior,
+                "cap": leaf.cap,
+                "epochs": float(w) * params.target.tokens / leaf.tokens,
+            }
+            for leaf, w in zip(plan.leaves, weights, strict=True)
+        },
+    }
+    publish_view("mixture", plan.key, root, {"mixture.yaml": yaml.safe_dump(document, sort_keys=False)})
+
+
+def write_report(data: ReportData, root: Path) -> None:
+    """`results/report.html` for people and `results/metrics.json` for `dvc metrics`."""
+    files = {"report.html": render(data), "metrics.json": _json(metrics(data))}
+    publish_view("report", data.plan_key, root, files)
+
+
+def metrics(data: ReportData) -> dict[str, Any]:
+    """The numbers worth comparing between experiments; what is unknown is left out."""
+    gain = data.headline
+    values = {
+        "prior_bpb": {"predicted": gain.prior_predicted, "measured": _mean(gain.prior_measured)},
+        "proposal_bpb": {"predicted": gain.proposal_predicted, "measured": _mean(gain.proposal_measured)},
+        "gain_percent": {
+            "predicted": gain.predicted,
+            "measured": gain.measured,
+            "standard_error": gain.standard_error,
+        },
+        "noise": {"seed_sd": data.noise_sd, "swarm_sd": data.swarm_sd, "ratio": data.noise_ratio},
+        "law": {"heldout_correlation": correlation(data.heldout_scores, data.scores)},
+        "tasks": {task.name: task.gain.measured for task in data.tasks},
+    }
+    return {name: {k: v for k, v in group.items() if math.isfinite(v)} for name, group in values.items()}
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"

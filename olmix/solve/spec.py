@@ -1,0 +1,33 @@
+"""The keys of a proposal and of the runs that prove it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from olmix.digest import digest
+from olmix.params import SolverParams
+
+RECIPE = 1
+"""Version of the solver: raise it when the same laws would give another mixture."""
+
+KIND = "proposal"
+VALIDATION_KIND = "validation"
+
+
+def proposal_key(
+    law: str, leaves: Mapping[str, tuple[float, float]], task_weights: Mapping[str, float], params: SolverParams
+) -> str:
+    """Key of a proposal: the laws, prior and cap per leaf content, task weights and solver settings."""
+    return digest(
+        {
+            "law": law,
+            "leaves": dict(leaves),
+            "task_weights": dict(task_weights),
+            "params": params.model_dump(mode="json"),
+            "recipe": RECIPE,
+        }
+    )
+
+
+def validation_key(proposal: str, suite_content: str, run_template: Mapping[str, Any]) -> str:
+    """Key of a run that proves a proposal: the run's own key is known only once the proposal is solved."""
+    return digest({"proposal": proposal, "suite": suite_content, "run": dict(run_template)})

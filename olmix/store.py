@@ -1,0 +1,165 @@
+"""The content-addressed store: `store/<kind>/<key>/manifest.json` + payload, immutable once there.
+
+A job writes into a private folder below `store/.partial/` and publishes it by one rename, manifest written last.
+Half-written artefacts are never visible, and two writers of one key cannot hurt each other: the first rename wins.
+"""
+
+import json
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from olmix.digest import file_sha256
+from olmix.errors import WorkError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class Draft:
+    """An artefact being written: put payload files below `path`, fill `inputs`, `facts` and `cost`."""
+
+    path: Path
+    inputs: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Artefacts below one folder."""
+
+    root: Path
+
+    def path(self, kind: str, key: str) -> Path:
+        """Folder of an artefact, existing or not."""
+        return self.root / kind / key
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether the artefact is complete."""
+        return (self.path(kind, key) / MANIFEST).is_file()
+
+    def manifest(self, kind: str, key: str) -> dict[str, Any]:
+        """The manifest of a complete artefact. Raises WorkError if it is missing or is not its own."""
+        path = self.path(kind, key) / MANIFEST
+        try:
+            manifest: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise WorkError(f"{path}: no such artefact; `snakemake --cores all` makes it") from None
+        except ValueError as error:
+            raise WorkError(f"{path}: damaged manifest ({error}); {self._remedy(kind, key)}") from None
+        if manifest.get("kind") != kind or manifest.get("key") != key:
+            found = f"{manifest.get('kind')}/{manifest.get('key')}"
+            raise WorkError(f"{path}: is the manifest of {found}; {self._remedy(kind, key)}")
+        return manifest
+
+    def file(self, kind: str, key: str, name: str) -> Path:
+        """A payload file, verified against size and sha256 of the manifest. Raises WorkError on a mismatch."""
+        recorded = self.manifest(kind, key)["files"].get(name)
+        path = self.path(kind, key) / name
+        if recorded is None:
+            raise WorkError(f"{path}: not part of this artefact; {self._remedy(kind, key)}")
+        if not path.is_file() or path.stat().st_size != recorded["size"] or file_sha256(path) != recorded["sha256"]:
+            raise WorkError(f"{path}: differs from its manifest; {self._remedy(kind, key)}")
+        return path
+
+    def read_json(self, kind: str, key: str, name: str) -> Any:
+        """A verified JSON payload file."""
+        return json.loads(self.file(kind, key, name).read_text())
+
+    @contextmanager
+    def publish(self, kind: str, key: str) -> Iterator[Draft]:
+        """Write an artefact: the body fills the draft, leaving it without an error publishes it."""
+        with self._draft(kind, key) as draft:
+            yield draft
+            self._seal(draft, kind, key)
+            self._move_into_place(draft.path, self.path(kind, key))
+
+    @contextmanager
+    def stage(self, kind: str, key: str) -> Iterator[Draft]:
+        """Write an artefact that `publish_staged` of a later job puts in place, by which time this one has its inputs.
+
+        A build tool deletes the outputs of a job before it runs, so a job must not publish what another one is to make.
+        """
+        with self._draft(kind, key) as draft:
+            yield draft
+            self._seal(draft, kind, key)
+            self._move_into_place(draft.path, self._staged(kind, key))
+
+    def publish_staged(self, kind: str, key: str) -> bool:
+        """Put a staged artefact in place; false if there is none."""
+        staged = self._staged(kind, key)
+        if not (staged / MANIFEST).is_file():
+            return False
+        self._move_into_place(staged, self.path(kind, key))
+        return True
+
+    def _staged(self, kind: str, key: str) -> Path:
+        return self.root / ".partial" / f"staged-{kind}-{key}"
+
+    @contextmanager
+    def _draft(self, kind: str, key: str) -> Iterator[Draft]:
+        private = self.root / ".partial" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
+        private.mkdir(parents=True)
+        try:
+            yield Draft(private)
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+
+    def _seal(self, draft: Draft, kind: str, key: str) -> None:
+        """Write the manifest, last."""
+        files = {
+            file.relative_to(draft.path).as_posix(): {"size": file.stat().st_size, "sha256": file_sha256(file)}
+            for file in sorted(draft.path.rglob("*"))
+            if file.is_file()
+        }
+        manifest = {
+            "kind": kind,
+            "key": key,
+            "inputs": draft.inputs,
+            "facts": draft.facts,
+            "cost": draft.cost,
+            "files": files,
+            "provenance": provenance(),
+        }
+        write_atomically(draft.path / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+    def _move_into_place(self, private: Path, final: Path) -> None:
+        """Rename a sealed folder; if another writer of the same key was first, its artefact stands."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        while not (final / MANIFEST).exists():
+            try:
+                private.rename(final)  # also replaces an empty folder, which Snakemake makes before a job
+                return
+            except OSError:
+                if (final / MANIFEST).exists():
+                    return
+                shutil.rmtree(final, ignore_errors=True)  # remains without a manifest are not an artefact
+
+    def _remedy(self, kind: str, key: str) -> str:
+        return f"remove {self.path(kind, key)} and run `snakemake --cores all` to make it again"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that readers see the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def provenance() -> dict[str, str]:
+    """Versions and machine that made an artefact: recorded, shown, never part of a key."""
+    packages = ("olmix-graph", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "cvxpy")
+    machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    return machine | {package: version(package) for package in packages}

@@ -1,0 +1,1 @@
+"""The default texts (ten domains) and evaluation items, built from pinned packages; see `olmix.texts.build`."""

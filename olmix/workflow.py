@@ -1,0 +1,105 @@
+"""What the Snakefile asks: which files each phase has to make. Nothing is written and nothing heavy is imported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olmix.corpus.tokens import KIND as TOKENS
+from olmix.evaluation.items import KIND as ITEMS
+from olmix.evaluation.spec import KIND as EVALUATION
+from olmix.plan.planner import KIND as PLAN
+from olmix.plan.planner import Plan
+from olmix.project import Project
+from olmix.proxy.spec import KIND as PROXY
+from olmix.regression.spec import KIND as LAW
+from olmix.report.stamp import stamp
+from olmix.solve.spec import KIND as PROPOSAL
+from olmix.solve.spec import VALIDATION_KIND as VALIDATION
+
+
+@dataclass
+class Workflow:
+    """Files of the build graph, as paths relative to the project folder.
+
+    Methods that need the plan are Snakemake input functions: `await_plan` makes Snakemake finish the checkpoint first.
+    """
+
+    project: Project
+    await_plan: Callable[[], Any] = lambda: None
+    _plan: Plan | None = None
+
+    @classmethod
+    def load(cls, root: Path = Path()) -> "Workflow":
+        """Read the project. Raises InputError for the first mistake in it."""
+        return cls(Project.load(root))
+
+    @property
+    def plan(self) -> Plan:
+        """Today's plan, once the checkpoint has made it."""
+        self.await_plan()
+        if self._plan is None:
+            self._plan = self.project.plan()
+        return self._plan
+
+    @property
+    def plan_file(self) -> str:
+        """Manifest of today's plan."""
+        return self.project.artefact(PLAN, self.project.plan_key)
+
+    def stamp(self, view: str) -> str:
+        """File that says which plan a view in results/ shows."""
+        return stamp(view, self.project.plan_key).as_posix()
+
+    def tokens(self, _: Any = None) -> list[str]:
+        """Tokens of all leaves."""
+        return self.project.tokens_artefacts()
+
+    @property
+    def items(self) -> str:
+        """Items of the suite as tokens."""
+        return self.project.artefact(ITEMS, self.project.items_key)
+
+    def tokens_of_run(self, wildcards: Any) -> list[str]:
+        """Tokens that one run trains on."""
+        return [self.project.artefact(TOKENS, key) for key in self.plan.run(wildcards.key).spec.counts]
+
+    def run_of_evaluation(self, wildcards: Any) -> str:
+        """The run that an evaluation scores."""
+        return self.project.artefact(PROXY, self.plan.evaluated_run(wildcards.key).key)
+
+    def runs(self, _: Any = None) -> list[str]:
+        """All runs whose mixture is known at planning time."""
+        return [self.project.artefact(PROXY, run.key) for run in self.plan.runs]
+
+    def evaluations(self, _: Any = None) -> list[str]:
+        """Evaluations of all these runs."""
+        return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.runs]
+
+    def swarm_evaluations(self, _: Any = None) -> list[str]:
+        """Evaluations that the laws are fitted on."""
+        return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.swarm]
+
+    def law(self, _: Any = None) -> str:
+        """Laws of all tasks."""
+        return self.project.artefact(LAW, self.plan.law)
+
+    def proposal(self, _: Any = None) -> str:
+        """The proposed mixture."""
+        return self.project.artefact(PROPOSAL, self.plan.proposal)
+
+    def validations(self, _: Any = None) -> list[str]:
+        """Runs that prove the proposal."""
+        return [self.project.artefact(VALIDATION, run.key) for run in self.plan.validation]
+
+    def everything(self, _: Any = None) -> list[str]:
+        """Every artefact of the plan: one that goes missing must be made again, whatever was made from it."""
+        return [
+            *self.tokens(),
+            self.items,
+            *self.runs(),
+            *self.evaluations(),
+            self.law(),
+            self.proposal(),
+            *self.validations(),
+        ]

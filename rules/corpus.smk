@@ -1,0 +1,64 @@
+# Tokens of every leaf, then the plan: the one checkpoint, because run keys depend on token counts.
+rule tokens:
+    output:
+        "store/tokens/{key}/manifest.json",
+    log:
+        "logs/tokens/{key}.log",
+    benchmark:
+        "benchmark/tokens/{key}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    message:
+        "Tokens of one leaf ({wildcards.key})"
+    shell:
+        "exec olmix make --log {log} tokens {wildcards.key} --threads {threads}"
+
+
+rule items:
+    output:
+        flow.items,
+    log:
+        "logs/items.log",
+    benchmark:
+        "benchmark/items.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Items of the evaluation suite"
+    shell:
+        "exec olmix make --log {log} items"
+
+
+checkpoint plan:
+    input:
+        ancient(flow.tokens()),
+        ancient(flow.items),
+    output:
+        flow.plan_file,
+    log:
+        "logs/plan.log",
+    benchmark:
+        "benchmark/plan.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Plan the swarm"
+    shell:
+        "exec olmix make --log {log} plan"
+
+
+flow.await_plan = checkpoints.plan.get
+
+
+rule corpus:
+    input:
+        ancient(flow.tokens()),
+        ancient(flow.items),
+    message:
+        "All leaves are tokenised"

@@ -1,0 +1,92 @@
+# From scores to the mixture, and the runs that prove it.
+rule law:
+    input:
+        ancient(flow.swarm_evaluations),
+    output:
+        "store/law/{key}/manifest.json",
+    log:
+        "logs/law/{key}.log",
+    benchmark:
+        "benchmark/law/{key}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    message:
+        "Fit the law of every task"
+    shell:
+        "exec olmix make --log {log} law"
+
+
+rule proposal:
+    input:
+        ancient(flow.law),
+    output:
+        "store/proposal/{key}/manifest.json",
+    log:
+        "logs/proposal/{key}.log",
+    benchmark:
+        "benchmark/proposal/{key}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "Solve for the best feasible mixture"
+    shell:
+        "exec olmix make --log {log} proposal"
+
+
+rule mixture:
+    input:
+        ancient(flow.proposal),
+    output:
+        "results/mixture.yaml",
+        flow.stamp("mixture"),
+    log:
+        "logs/mixture.log",
+    benchmark:
+        "benchmark/mixture.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Write results/mixture.yaml"
+    shell:
+        "exec olmix make --log {log} mixture"
+
+
+rule validation:
+    input:
+        ancient(flow.proposal),
+        ancient(flow.tokens),
+    output:
+        "store/validation/{key}/manifest.json",
+    log:
+        "logs/validation/{key}.log",
+    benchmark:
+        "benchmark/validation/{key}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    message:
+        "Train and evaluate the proposal ({wildcards.key})"
+    shell:
+        "exec olmix make --log {log} validation {wildcards.key} --threads {threads}"
+
+
+rule fit:
+    input:
+        ancient(flow.law),
+    message:
+        "The laws are fitted"
+
+
+rule solve:
+    input:
+        ancient(flow.proposal),
+        rules.mixture.output,
+    message:
+        "The mixture is solved"

@@ -1,0 +1,23 @@
+# The page that people look at, and the numbers that DVC compares.
+rule report:
+    input:
+        ancient(flow.evaluations),
+        ancient(flow.law),
+        ancient(flow.proposal),
+        ancient(flow.validations),
+    output:
+        "results/report.html",
+        "results/metrics.json",
+        flow.stamp("report"),
+    log:
+        "logs/report.log",
+    benchmark:
+        "benchmark/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Write results/report.html and results/metrics.json"
+    shell:
+        "exec olmix make --log {log} report"

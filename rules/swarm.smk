@@ -1,0 +1,66 @@
+# One proxy run and one evaluation per mixture. Evaluations have keys of their own: new tasks train nothing again.
+rule proxy:
+    input:
+        ancient(flow.tokens_of_run),
+    output:
+        "store/proxy/{key}/manifest.json",
+    log:
+        "logs/proxy/{key}.log",
+    benchmark:
+        "benchmark/proxy/{key}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    message:
+        "Train a proxy ({wildcards.key})"
+    shell:
+        "exec olmix make --log {log} proxy {wildcards.key} --threads {threads}"
+
+
+rule evaluation:
+    input:
+        ancient(flow.run_of_evaluation),
+    output:
+        "store/evaluation/{key}/manifest.json",
+    log:
+        "logs/evaluation/{key}.log",
+    benchmark:
+        "benchmark/evaluation/{key}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    message:
+        "Evaluate a proxy ({wildcards.key})"
+    shell:
+        "exec olmix make --log {log} evaluation {wildcards.key} --threads {threads}"
+
+
+rule swarm_table:
+    input:
+        ancient(flow.evaluations),
+    output:
+        "results/swarm.csv",
+        flow.stamp("swarm"),
+    log:
+        "logs/swarm_table.log",
+    benchmark:
+        "benchmark/swarm_table.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Write results/swarm.csv"
+    shell:
+        "exec olmix make --log {log} swarm-table"
+
+
+rule swarm:
+    input:
+        ancient(flow.runs),
+        ancient(flow.evaluations),
+        rules.swarm_table.output,
+    message:
+        "The swarm is trained and evaluated"

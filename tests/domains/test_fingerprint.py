@@ -1,0 +1,144 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from olmix.domains.fingerprint import StatCache, fingerprint
+from olmix.domains.schema import read_domains
+from olmix.errors import InputError
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "domains").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a1.jsonl").write_text('{"text": "one"}\n')
+    (tmp_path / "data/a2.jsonl").write_text('{"text": "two"}\n')
+    (tmp_path / "data/b.jsonl").write_text('{"text": "three"}\n')
+    (tmp_path / "domains/a.yaml").write_text("files: data/a*.jsonl\n")
+    (tmp_path / "domains/b.yaml").write_text("files: data/b.jsonl\n")
+    return tmp_path
+
+
+def contents(project, cache=None):
+    cache = cache or StatCache(project / "cache.json")
+    leaves = fingerprint(read_domains(project / "domains"), project, cache)
+    return {leaf.name: leaf.content for leaf in leaves}
+
+
+def test_names_times_order_and_comments_do_not_matter(project):
+    before = contents(project)
+    (project / "data/a1.jsonl").rename(project / "data/a9.jsonl")
+    os.utime(project / "data/a2.jsonl", (1, 1))
+    (project / "domains/a.yaml").write_text("# a comment\ndescription: x\nfiles: [data/a9.jsonl, data/a2.jsonl]\n")
+    (project / "domains/b.yaml").rename(project / "domains/c.yaml")
+    after = contents(project)
+    assert after == {"a": before["a"], "c": before["b"]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: (p / "data/a1.jsonl").write_text('{"text": "One"}\n'),
+        lambda p: (p / "data/a3.jsonl").write_text('{"text": "one"}\n'),
+        lambda p: (p / "data/a2.jsonl").unlink(),
+        lambda p: (p / "domains/a.yaml").write_text("files: data/a*.jsonl\ntext: body\n"),
+        lambda p: (p / "domains/a.yaml").write_text("files: data/a*.jsonl\nfilters: {min_chars: 2}\n"),
+        lambda p: (p / "domains/a.yaml").write_text("files: data/a*.jsonl\nformat: text\n"),
+    ],
+    ids=["bytes", "a copy of a file", "a file less", "text field", "filter", "format"],
+)
+def test_what_matters_changes_one_leaf(project, change):
+    before = contents(project)
+    change(project)
+    after = contents(project)
+    assert after["a"] != before["a"]
+    assert after["b"] == before["b"]
+
+
+def test_options_that_a_format_does_not_use_do_not_matter(project):
+    before = contents(project)
+    (project / "domains/a.yaml").write_text("files: data/a*.jsonl\nsample_by: line\nformat: jsonl\n")
+    assert contents(project) == before
+
+
+def test_unchanged_files_are_not_read_again(project, monkeypatch):
+    cache = StatCache(project / "cache.json")
+    before = contents(project, cache)
+    cache.save()
+    monkeypatch.setattr("olmix.domains.fingerprint.file_md5", lambda path: pytest.fail(f"{path} was read"))
+    assert contents(project) == before
+
+
+def test_a_changed_file_of_the_same_size_is_read_again(project):
+    cache = StatCache(project / "cache.json")
+    before = contents(project, cache)
+    cache.save()
+    (project / "data/b.jsonl").write_text('{"text": "THREE"}\n')
+    assert contents(project)["b"] != before["b"]
+
+
+def test_fingerprinting_writes_nothing_by_itself(project):
+    contents(project)
+    assert not (project / "cache.json").exists()
+
+
+def test_a_damaged_cache_only_costs_time(project):
+    before = contents(project)
+    (project / "cache.json").write_text("{")
+    assert contents(project) == before
+
+
+def test_a_pattern_without_files_is_an_error(project):
+    (project / "domains/b.yaml").write_text("files: data/nothing*.jsonl\n")
+    with pytest.raises(InputError, match=r"b\.yaml: files: 'data/nothing\*\.jsonl' matches no file"):
+        contents(project)
+
+
+def test_two_leaves_with_one_content_are_an_error(project):
+    (project / "data/copy.jsonl").write_text('{"text": "three"}\n')
+    (project / "domains/c.yaml").write_text("files: data/copy.jsonl\n")
+    with pytest.raises(InputError, match="c holds exactly the content of b"):
+        contents(project)
+
+
+def test_an_unknown_suffix_asks_for_the_format(project):
+    (project / "data/x.bin").write_text("x")
+    (project / "domains/x.yaml").write_text("files: data/x.bin\n")
+    with pytest.raises(InputError, match=r"no known format for '\.bin'; set `format`"):
+        contents(project)
+
+
+def test_remote_files_are_identified_without_reading_them(project):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/texts/a.jsonl", b'{"text": "remote"}\n')
+    (project / "domains/r.yaml").write_text("files: memory://texts/*.jsonl\n")
+    before = contents(project)
+    assert contents(project) == before
+    memory.pipe("/texts/a.jsonl", b'{"text": "changed"}\n')
+    assert contents(project)["r"] != before["r"]
+    memory.rm("/texts", recursive=True)
+
+
+def test_an_md5_etag_is_the_identity_of_the_local_file(project):
+    from olmix.digest import file_md5
+    from olmix.domains.fingerprint import _remote_identity
+
+    etag = file_md5(project / "data/b.jsonl")
+    assert _remote_identity(None, "b", {"ETag": f'"{etag}"'}) == f"md5:{etag}"
+    assert _remote_identity(None, "b", {"ETag": f'"{etag}-2"'}) == f"etag:{etag}-2"
+
+
+def test_files_that_dvc_tracks_keep_their_identity_when_they_are_not_pulled(project):
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    subprocess.run([*dvc, "init", "-q"], cwd=project, check=True)
+    before = contents(project)
+    subprocess.run([*dvc, "add", "-q", "data/a1.jsonl", "data/a2.jsonl"], cwd=project, check=True)
+    assert contents(project) == before
+    (project / "data/a1.jsonl").unlink()
+    (project / "data/a2.jsonl").unlink()
+    assert contents(project) == before

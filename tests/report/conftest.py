@@ -1,0 +1,216 @@
+"""Synthetic reports from a known law: f_i(p) = c_i + exp(t_i'p), observed with seed noise."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from olmix.report.data import Cost, Leaf, ReportData, Swarm, Task
+
+TOPICS = {
+    "web": ["software_development", "science_math_and_technology", "health", "literature", "entertainment", "history",
+            "electronics", "education_and_jobs", "politics", "games", "religion", "finance_and_business", "travel"],
+    "code": ["python", "cpp", "shell", "markdown"],
+    "papers": ["arxiv", "pes2o"],
+    "pdf": ["crime_and_law", "sports_and_fitness"],
+}  # fmt: skip
+NAMES = [f"{source}:{topic}" for source, topics in TOPICS.items() for topic in topics]
+NAMES += ["encyclopaedia", "dictionary", "speeches"]
+FAMILIES = {
+    "math": ["algebra", "counting_and_probability", "geometry", "number_theory", "prealgebra"],
+    "code": ["humaneval", "mbpp", "mt_mbpp_rust", "mt_mbpp_java", "mt_mbpp_typescript", "mt_mbpp_bash"],
+    "qa": ["arc_easy", "arc_challenge", "hellaswag", "piqa", "socialiqa", "medmcqa", "lambada", "squad"],
+}
+
+
+def build(
+    m: int = 24, n: int = 19, runs: int | None = None, seeds: int = 3, noise: float = 0.02, tilt: float = 5.0
+) -> ReportData:
+    """A report on `m` leaves and `n` tasks; the proposal follows the true law for `tilt`, up to the caps."""
+    rng = np.random.default_rng(7)
+    names = NAMES[:m] + [f"source{j // 12:02d}:topic_number_{j:03d}" for j in range(len(NAMES), m)]
+    pairs = [(family, task) for family, tasks in FAMILIES.items() for task in tasks]
+    pairs = pairs[:: max(len(pairs) // n, 1)][:n] if n < len(pairs) else pairs
+    pairs += [(f"family{i // 8}", f"generated_task_{i:02d}") for i in range(n - len(pairs))]
+    tokens = np.exp(rng.normal(20, 1.2, m)).astype(int)
+    prior = tokens / tokens.sum()
+
+    topics = {family: rng.normal(0, 0.35, m) for family in dict.fromkeys(family for family, _ in pairs)}
+    t = np.array([topics[family] + rng.normal(0, 0.2, m) for family, _ in pairs])
+    c = rng.uniform(0.3, 0.9, n)
+    budget, repetition = int(tokens.sum() * 1.5), 4.0
+    caps = repetition * tokens / budget
+
+    def law(p: np.ndarray) -> np.ndarray:
+        return c[:, None] + np.exp(t @ np.atleast_2d(p).T)
+
+    gradient = (np.exp(t @ prior)[:, None] * (t - (t @ prior)[:, None])).mean(axis=0)
+    proposal = prior * np.exp(-tilt * gradient)
+    for _ in range(200):  # water-filling: what the caps cut off goes to the rest
+        proposal = np.minimum(proposal / proposal.sum(), caps)
+    proposal /= proposal.sum()
+
+    K = 3 * (m + 1) if runs is None else runs
+    strengths = np.exp(rng.uniform(np.log(3), np.log(60), K))
+    mixtures = np.array([rng.dirichlet(prior * s + 1e-3) for s in strengths]).reshape(K, m)
+    mixtures[mixtures < 0.01] = 0
+    mixtures /= mixtures.sum(axis=1, keepdims=True)
+    observed = law(mixtures) + rng.normal(0, noise, (n, K))
+    heldout = law(mixtures) + rng.normal(0, noise, (n, K))
+    # Scores of one seed move together, and the two mixtures of a pair share the seed.
+    shared = rng.normal(0, noise, (n, seeds)) + rng.normal(0, noise / 2, seeds)
+    own = rng.normal(0, noise / 3, (2, 1, seeds)) + rng.normal(0, noise / 2, (2, n, seeds))
+    measured = [law(p) + shared + own[side] for side, p in enumerate((prior, proposal))]
+    measured[1] += rng.normal(0, noise / 2, (n, 1)) + 0.01 * np.sign(tilt)  # laws flatter the proposal
+
+    tasks = tuple(
+        Task(
+            name=name,
+            family=family,
+            weight=1.0,
+            items=200 + 13 * i,
+            observed=observed[i],
+            heldout=heldout[i],
+            effect=np.exp(t[i] @ prior) * (t[i] - t[i] @ prior),
+            prior_predicted=float(law(prior)[i, 0]),
+            proposal_predicted=float(law(proposal)[i, 0]),
+            prior_measured=tuple(measured[0][i].tolist()),
+            proposal_measured=tuple(measured[1][i].tolist()),
+            noise_sd=noise * float(np.exp(rng.normal(0, 0.5))),
+            c=float(c[i]),
+            t=t[i],
+            penalty=1e-6,
+        )
+        for i, (family, name) in enumerate(pairs)
+    )
+    leaves = tuple(
+        Leaf(
+            name=names[j],
+            source=names[j].split(":")[0],
+            documents=int(tokens[j] // 900),
+            bytes=int(tokens[j] * 4.1),
+            tokens=int(tokens[j]),
+            prior=float(prior[j]),
+            weight=float(proposal[j]),
+            cap=float(caps[j]),
+            binding=bool(proposal[j] > caps[j] * (1 - 1e-6)),
+            shadow_price=0.013 if proposal[j] > caps[j] * (1 - 1e-6) else 0.0,
+        )
+        for j in range(m)
+    )
+    return ReportData(
+        project="olmix-graph",
+        plan_key="9f2c61d07be4",
+        proposal_key="41d8a0cc5e19",
+        created="3 March 2026",
+        leaves=leaves,
+        target_tokens=budget,
+        repetition=repetition,
+        tasks=tasks,
+        swarm=Swarm(
+            runs=tuple(f"{rng.integers(16**8):08x}" for _ in range(K)),
+            mixtures=mixtures,
+            seeds=(0,) * K,
+            tokens=(2_048_000,) * K,
+            seconds=tuple(rng.uniform(38, 47, K).tolist()),
+        ),
+        coordinates=tuple(names),
+        noise_sd=noise / 2,
+        certificate={
+            "status": "optimal",
+            "objective": 1.7312,
+            "kl": {"weight": 0.05, "divergence": 0.2134},
+            "violations": {"simplex": 1.1e-16, "caps": 0.0},
+            "duality_gap": 3.2e-9,
+            "second_solver": {"name": "search", "objective": 1.7319},
+            "verified": True,
+        },
+        costs=(
+            Cost("tokens", m, float("nan"), float("nan"), 41.0),
+            Cost("swarm", K, 2_048_000.0 * K, 1.2e13 * K, 42.0 * K),
+            Cost("evaluation", K, 310_000.0 * K, 6.1e11 * K, 3.1 * K),
+            Cost("law and solution", 2, float("nan"), float("nan"), 8.4),
+            Cost("validation", 2 * seeds, 4_096_000.0 * seeds, 2.4e13 * seeds, 84.0 * seeds),
+        ),
+        provenance=(
+            ("olmix", "0.1.0"),
+            ("torch", "2.13.0"),
+            ("python", "3.11"),
+            ("device", "cpu, 2 cores"),
+            ("params", "b71c44e2a09d"),
+            ("domain set", "e0557d1f3c80"),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def report() -> Callable[..., ReportData]:
+    return build
+
+
+@pytest.fixture(scope="session")
+def typical() -> ReportData:
+    """A report of the usual size, with 24 leaves, 19 tasks and 75 runs."""
+    return build()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a browser made of a page."""
+
+    dom: str
+    console: list[str]
+    """Every line that the page's console got: a report logs nothing, so each one is an error."""
+
+    @property
+    def probe(self) -> dict[str, Any]:
+        """Result of the script that `Browser.open` was given, as it wrote it into `<pre id="probe">`."""
+        found = re.search(r'<pre id="probe">(.*?)</pre>', self.dom, re.S)
+        assert found, f"the probe did not finish: {self.console}"
+        result: dict[str, Any] = json.loads(html.unescape(found[1]))
+        return result
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A real headless Chromium."""
+
+    executable: str
+    folder: Path
+
+    def open(self, page: str, probe: str = "") -> Page:
+        """Load a page, run the body of a function on it that returns an object, and let its timers run out."""
+        if probe:
+            write = f"""addEventListener("load", () => {{
+                const pre = document.createElement("pre");
+                pre.id = "probe";
+                pre.textContent = JSON.stringify((() => {{ {probe} }})());
+                document.body.append(pre);
+            }});"""
+            page = page.replace("</body>", f"<script>{write}</script></body>")
+        file = self.folder / "page.html"
+        file.write_text(page, encoding="utf-8")
+        flags = (
+            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+            "--disable-component-update --disable-sync --window-size=1280,900 --enable-logging=stderr "
+            "--virtual-time-budget=5000 --dump-dom"
+        )
+        command = [self.executable, *flags.split(), f"--user-data-dir={self.folder / 'profile'}", file.as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return Page(done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line])
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if executable := shutil.which(name):
+            return Browser(executable, tmp_path_factory.mktemp("browser"))
+    pytest.skip("no chromium, chromium-browser or google-chrome on this machine")
