@@ -9,6 +9,7 @@ from markupsafe import Markup
 from olmix.report import format as show
 from olmix.report.data import Gain, Leaf, ReportData, Task
 from olmix.report.svg import (
+    BOLD,
     Scale,
     diamond,
     dot,
@@ -20,6 +21,7 @@ from olmix.report.svg import (
     rect,
     row,
     row_label,
+    shorten,
     text,
     x_axis,
 )
@@ -119,7 +121,7 @@ def gains(data: ReportData) -> Markup:
     for index, entry in enumerate(rows):
         y = top + index * ROW + ROW / 2
         if isinstance(entry, str):
-            parts.append(text(left - 8, y + 5, entry, "group", "end"))
+            parts.append(text(left - 8, y + 5, shorten(entry, (left - 10) / BOLD), "group", "end"))
             continue
         name, gain = entry
         content = [_task_label(name, left, y), *_gain_marks(gain, scale, y)]

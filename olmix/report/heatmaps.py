@@ -12,7 +12,20 @@ from markupsafe import Markup, escape
 
 from olmix.report import format as show
 from olmix.report.data import Array, ReportData, Task
-from olmix.report.svg import CHARACTER, Scale, drawing, element, gutter, line, rect, row_label, shorten, text, tick_text
+from olmix.report.svg import (
+    BOLD,
+    Scale,
+    drawing,
+    element,
+    gutter,
+    line,
+    rect,
+    row_label,
+    shorten,
+    text,
+    text_width,
+    tick_text,
+)
 
 WIDTH = 920
 SHADES = 10
@@ -29,8 +42,8 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
     cell = min(max((WIDTH - left - 40) / len(tasks), 10.5), 44)
     upright = cell < 16  # slanted labels would run into each other
     height = 22.0
-    reach = 0.9 * CHARACTER * (1 if upright else 0.75)
-    head = min(max(len(task.name) for task in tasks) * reach + 16, 150)
+    reach = 0.9 if upright else 0.68
+    head = min(max(text_width(task.name) for task in tasks) * reach + 16, 150)
     top = head + 22
     parts = []
     for index, name in enumerate(names):
@@ -41,7 +54,7 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
             (-90 if upright else -48),
             ("tick small" if upright else "tick"),
         )
-        name = escape(shorten(task.name, (head - 12) * CHARACTER / reach))
+        name = escape(shorten(task.name, (head - 12) / reach))
         turned = f"translate({x:g} {top - 7:g}) rotate({angle})"
         parts.append(element("text", name, transform=turned, class_=kind))
     parts.append(rect(left, top, cell * len(tasks), height * len(names), "empty"))
@@ -57,7 +70,7 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
         x = left + edge * cell
         if edge:
             parts.append(line(x, top, x, bottom, "division"))
-        parts.append(text(x, bottom + 15, shorten(family, len(members) * cell - 4), "group"))
+        parts.append(text(x, bottom + 15, shorten(family, (len(members) * cell - 4) / BOLD), "group"))
         edge += len(members)
     area = (left, top, cell * len(tasks), bottom - top)
     parts.append(_grid(area, names, [task.name for task in tasks], values, 2, " mBPB per 1 % of the mixture"))

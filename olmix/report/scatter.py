@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from olmix.report import format as show
 from olmix.report.data import Array, ReportData, Task, correlation
-from olmix.report.svg import Scale, drawing, element, line, rect, shorten, text, tick_text
+from olmix.report.svg import BOLD, Scale, drawing, element, line, rect, shorten, text, tick_text
 
 SIDE = 164
 LEFT, TOP = 44, 58
@@ -57,7 +57,7 @@ def _panel(name: str, summary: tuple[str, str], points: list[tuple[str, Array, A
     x, y = Scale(low, high, LEFT, LEFT + SIDE), Scale(low, high, TOP + SIDE, TOP)
     ticks = x.ticks(5)
     step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
-    parts = [text(LEFT, 15, shorten(name, SIDE), "name")]
+    parts = [text(LEFT, 15, shorten(name, SIDE / BOLD), "name")]
     parts += [text(LEFT, 32, summary[0], "label"), text(LEFT, 48, shorten(summary[1], SIDE + 40), "tick")]
     for tick in ticks:
         parts += [

@@ -7,6 +7,8 @@ from markupsafe import Markup, escape
 
 CHARACTER = 6.4
 """Average width of a character of the 12 px figure text, in px."""
+BOLD = 1.2
+"""How much wider names in bold are."""
 
 
 def element(tag: str, *content: str, **attributes: object) -> Markup:
@@ -120,16 +122,21 @@ def x_axis(scale: Scale, top: float, bottom: float, unit: str = "", title: str =
     return Markup("").join(parts)
 
 
+def text_width(name: str) -> float:
+    """Estimated width in px: capitals are wider than average, East Asian characters twice as wide."""
+    return CHARACTER * sum(1.9 if ord(c) > 0x2E7F else 1.35 if c.isupper() else 1.0 for c in name)
+
+
 def gutter(names: list[str], least: float = 90, most: float = 250) -> float:
     """Width of the column that holds row labels."""
-    return min(max(max(map(len, names), default=0) * CHARACTER + 14, least), most)
+    return min(max(max(map(text_width, names), default=0) + 14, least), most)
 
 
 def shorten(name: str, width: float) -> str:
     """Name cut in its middle to fit a width in px: both ends of a name tell it from its neighbours."""
-    room = max(int(width / CHARACTER), 3)
-    if len(name) <= room:
+    if text_width(name) <= width:
         return name
+    room = max(int(len(name) * width / text_width(name)), 3)
     head = (room - 1) // 2
     return name[:head] + "…" + name[len(name) - (room - 1 - head) :]
 
@@ -155,5 +162,5 @@ def key(x: float, y: float, entries: list[tuple[Markup, str]]) -> Markup:
     for mark, label in entries:
         parts.append(element("g", mark, transform=f"translate({x + 8:g} {y - 4:g})"))
         parts.append(text(x + 21, y, label, "legend"))
-        x += 21 + len(label) * CHARACTER + 20
+        x += 41 + text_width(label)
     return Markup("").join(parts)
