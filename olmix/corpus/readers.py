@@ -32,6 +32,8 @@ def read_rows(file: File, sample_by: str = "document") -> Iterator[dict[str, Any
         yield from load_dataset(
             _BUILDERS[file.format], data_files=[file.path], split="train", streaming=True, **options
         )
+    except StopIteration:
+        return  # how `datasets` meets a file without a row
     except FileNotFoundError:
         raise InputError(f"{file.path}: not in the work tree; fetch it, for example with `dvc pull`") from None
     except (OSError, ValueError, TypeError, RuntimeError) as error:

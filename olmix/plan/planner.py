@@ -276,5 +276,6 @@ def _coordinates(leaves: list[PlannedLeaf], params: Params) -> Coordinates:
         sources=tuple(leaf.source for leaf in leaves),
         prior=np.array([leaf.prior for leaf in leaves]),
         max_weight=np.minimum(available, 1.0),
-        required=np.array([leaf.name in swarm.required or leaf.source in swarm.required for leaf in leaves]),
+        required=np.array([leaf.name in swarm.required for leaf in leaves]),
+        required_sources=tuple(sorted({leaf.source for leaf in leaves} & set(swarm.required))),
     )

@@ -50,7 +50,7 @@ class Coordinates:
 
 def swarm_size(coordinates: int, params: SwarmParams) -> int:
     """Number of runs K = c (m + 1) for m coordinates, rounded up (method section 1, step 2)."""
-    return math.ceil(params.runs_per_parameter * (coordinates + 1) - 1e-9)  # 1.1 * 10 is 11 runs, not 12
+    return math.ceil(params.runs_per_parameter * (coordinates + 1) - 1e-9)  # 2.2 * 25 is 55 runs, not 56
 
 
 def sample_swarm(coordinates: Coordinates, params: SwarmParams, count: int | None = None) -> Floats:

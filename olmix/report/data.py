@@ -77,6 +77,8 @@ class Gain:
             if not math.isfinite(self.predicted):
                 return "proposal was neither predicted nor measured"
             return f"proposal is predicted to be {_direction(self.predicted)}; not measured, validation is off"
+        if not math.isfinite(self.measured):
+            return "proposal cannot be judged: a score of the seeds is missing"
         if self.seeds == 1:
             return f"proposal is {_direction(self.measured)} in one seed, which cannot tell a gain from noise"
         away = (

@@ -147,7 +147,7 @@ def _gain_marks(gain: Gain, scale: Scale, y: float) -> list[Markup]:
     marks = []
     if math.isfinite(gain.predicted):
         marks.append(diamond(scale(gain.predicted), y, 6.5, "predicted"))
-    if gain.seeds:
+    if math.isfinite(gain.measured):
         kind = "better" if gain.measured >= 0 else "worse"
         if gain.seeds > 1:
             low, high = (scale(gain.measured + side * gain.standard_error) for side in (-1, 1))
@@ -159,7 +159,7 @@ def _gain_marks(gain: Gain, scale: Scale, y: float) -> list[Markup]:
 def measured_gain(gain: Gain) -> str:
     """Measured gain with its standard error."""
     error = f" ± {gain.standard_error:.1f}" if gain.seeds > 1 else ""
-    return show.DASH if not gain.seeds else show.signed(gain.measured, 1) + error + " %"
+    return show.signed(gain.measured, 1, error + " %")
 
 
 def _change(before: float, after: float) -> str:
@@ -181,13 +181,19 @@ def seeds(data: ReportData) -> Markup:
     parts = [x_axis(scale, 34, 124, "", "mean BPB (left is better)")]
     parts.append(key(82, 16, [(dot(0, 0, 4, "seed"), "one seed"), (diamond(0, 0, 6.5, "predicted"), "predicted")]))
     for pair in zip(gain.prior_measured, gain.proposal_measured, strict=True):
+        if not all(map(math.isfinite, pair)):
+            continue
         parts.append(line(scale(pair[0]), heights["prior"], scale(pair[1]), heights["proposal"], "pair"))
     for name, measured, predicted in rows:
         y = heights[name]
         content = [text(70, y + 4, name, "label", "end")]
         if math.isfinite(predicted):
             content.append(diamond(scale(predicted), y, 8, "predicted"))
-        content += [dot(scale(value), y, 4, "seed" if name == "proposal" else "seed reference") for value in measured]
+        content += [
+            dot(scale(value), y, 4, "seed" if name == "proposal" else "seed reference")
+            for value in measured
+            if math.isfinite(value)
+        ]
         listed = ", ".join(show.number(value, 4) for value in measured) or show.DASH
         tip = f"{name}, mean BPB\nmeasured {listed}\npredicted {show.number(predicted, 4)}"
         parts.append(row(tip, 0, y - 18, width, 36, *content))

@@ -39,28 +39,22 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
     limit = effect_limit(data)
     names = [data.coordinates[index] for index in coordinates]
     left = gutter(list(data.coordinates))
-    cell = min(max((WIDTH - left - 40) / len(tasks), 10.5), 44)
+    longest = min(max(text_width(task.name) for task in tasks), 200)
+    spill = 0.7 * longest  # of the slanted label of the last column
+    cell = min(max((WIDTH - left - spill) / len(tasks), 10.5), 44)
     upright = cell < 16  # slanted labels would run into each other
-    height = 22.0
-    reach = 0.9 if upright else 0.68
-    head = min(max(text_width(task.name) for task in tasks) * reach + 16, 150)
-    top = head + 22
-    parts = []
-    for index, name in enumerate(names):
-        parts.append(row_label(name, left - 8, top + index * height + 15, left - 10))
-    for index, task in enumerate(tasks):
-        x, angle, kind = (
-            left + (index + 0.5) * cell + 3,
-            (-90 if upright else -48),
-            ("tick small" if upright else "tick"),
-        )
-        name = escape(shorten(task.name, (head - 12) / reach))
-        turned = f"translate({x:g} {top - 7:g}) rotate({angle})"
+    if upright:
+        cell, spill = max((WIDTH - left - 10) / len(tasks), 10.5), 10
+    height, top = 22.0, 22 + longest * (0.9 if upright else 0.75)
+    parts = [row_label(name, left - 8, top + i * height + 15, left - 10) for i, name in enumerate(names)]
+    for j, task in enumerate(tasks):
+        turned = f"translate({left + (j + 0.5) * cell + 3:g} {top - 7:g}) rotate({-90 if upright else -48})"
+        name, kind = escape(shorten(task.name, longest)), "tick small" if upright else "tick"
         parts.append(element("text", name, transform=turned, class_=kind))
     parts.append(rect(left, top, cell * len(tasks), height * len(names), "empty"))
     shades = np.nan_to_num(np.clip(values / limit, -1, 1))
     parts += [cells(shades, left, top, cell, height, "helps", -1), cells(shades, left, top, cell, height, "hurts", 1)]
-    if cell >= 34:
+    if cell >= 28:
         for (i, j), value in np.ndenumerate(values):
             x, y = left + (j + 0.5) * cell, top + i * height + 15
             parts.append(text(x, y, show.number(float(value), 1), _ink(float(shades[i, j])), "middle"))
@@ -74,7 +68,7 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
         edge += len(members)
     area = (left, top, cell * len(tasks), bottom - top)
     parts.append(_grid(area, names, [task.name for task in tasks], values, 2, " mBPB per 1 % of the mixture"))
-    width = max(left + cell * len(tasks) + 60, 420)
+    width = max(left + cell * len(tasks) + spill, 420)
     return drawing(width, bottom + 27, "Effect of each leaf on each task", *parts)
 
 

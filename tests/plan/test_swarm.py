@@ -142,7 +142,7 @@ def test_both_rules_for_minimum_weights_do_clip():
 
 
 def test_renaming_leaves_and_sources_changes_no_bit():
-    renamed = replace(TWO_LEVELS, names=tuple("fedcba"), sources=("z", "z", "z", "y", "y", "x"))
+    renamed = replace(TWO_LEVELS, names=tuple("fedcba"), sources=("p", "p", "p", "q", "q", "r"))
     params = SwarmParams()
     assert np.array_equal(sample_swarm(TWO_LEVELS, params), sample_swarm(renamed, params))
 
@@ -177,7 +177,7 @@ def test_mixtures_are_the_recorded_ones():
     np.testing.assert_allclose(swarm[:3], golden, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("m", "c", "runs"), [(24, 3.0, 75), (240, 3.0, 723), (9, 1.1, 11), (6, 2.5, 18), (2, 3.0, 9)])
+@pytest.mark.parametrize(("m", "c", "runs"), [(24, 3.0, 75), (240, 3.0, 723), (24, 2.2, 55), (6, 2.5, 18), (2, 3.0, 9)])
 def test_swarm_size_is_c_times_m_plus_1(m, c, runs):
     assert swarm_size(m, SwarmParams(runs_per_parameter=c)) == runs
 
@@ -191,6 +191,7 @@ def test_repaired_coverage_keeps_the_first_runs_when_the_swarm_grows():
     coordinates, params = coordinates_of(SEVEN), SwarmParams()
     small, large = sample_swarm(coordinates, params, 24), sample_swarm(coordinates, params, 60)
     same = (small == large[:24]).all(axis=1)
+    assert same[:4].all()
     assert same.mean() > 0.6
     assert not np.array_equal(small, large[:24])  # the smaller swarm did need the repair
 

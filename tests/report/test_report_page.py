@@ -101,6 +101,14 @@ def test_unknown_numbers_are_dashes(report):
     assert "–" in Text(page).text
 
 
+def test_a_lost_measurement_is_a_dash(report):
+    data = report(m=3, n=2)
+    lost = replace(data.tasks[0], prior_measured=(math.nan,) * 3)
+    page = Text(render(replace(data, tasks=(lost, data.tasks[1]))))
+    assert not re.search(r"\bnan\b", page.text, re.I)
+    assert not any(re.search(r"\bnan\b", value, re.I) for _, value in page.attributes)
+
+
 def test_leaves_at_zero_weight_are_shown(report):
     data = report(m=60, n=2)
     leaves = tuple(replace(leaf, weight=1.0 if index == 0 else 0.0) for index, leaf in enumerate(data.leaves))

@@ -1,0 +1,43 @@
+import pytest
+
+from olmix.corpus.tokenizer import load_tokenizer
+from olmix.digest import digest
+from olmix.params import TokenizerParams
+from olmix.store import Store
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    """A byte-level tokenizer of 257 tokens: every byte, and end of text."""
+    import json
+
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {character: i for i, character in enumerate(alphabet)} | {"<|endoftext|>": len(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    found = digest(json.loads((folder / "tokenizer.json").read_text()))
+    return load_tokenizer(TokenizerParams(path=str(folder), digest=found), folder)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def put_tokens(store):
+    """Puts a token array into the store under a key of one's choice."""
+    import numpy as np
+
+    def put(key, tokens):
+        with store.publish("tokens", key) as draft:
+            np.save(draft.path / "tokens.npy", np.asarray(tokens, np.uint16))
+            draft.facts = {"tokens": len(tokens)}
+        return key
+
+    return put
