@@ -3,6 +3,7 @@
 import json
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -64,6 +65,11 @@ def _say(line: str) -> None:
     for stream in (sys.stderr, _log):
         if stream:
             print(line, file=stream, flush=True)
+
+
+def _say_of(run: str) -> Callable[[str], None]:
+    """Progress of one of several runs that print at the same time."""
+    return lambda line: _say(f"{run}  {line}")
 
 
 @app.command()
@@ -156,8 +162,10 @@ def proxy(key: Key, threads: Threads = 1) -> None:
     from olmix.proxy.train import train
 
     project = Project.load()
-    train(project.plan().run(key).spec, project.store, threads, _say)
-    stage_evaluation(key, project.suite.content, project.items_key, project.store, threads, _say)
+    run = project.plan().run(key)
+    say = _say_of(run.name)
+    train(run.spec, project.store, threads, say)
+    stage_evaluation(key, project.suite.content, project.items_key, project.store, threads, say)
 
 
 @make.command()
@@ -168,8 +176,8 @@ def evaluation(key: Key, threads: Threads = 1) -> None:
         return
     from olmix.evaluation.score import evaluate
 
-    run = project.plan().evaluated_run(key).key
-    evaluate(run, project.suite.content, project.items_key, project.store, threads, _say)
+    run = project.plan().evaluated_run(key)
+    evaluate(run.key, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
 
 
 @make.command()
@@ -187,7 +195,7 @@ def proposal() -> None:
     from olmix.solve.propose import propose
 
     project = Project.load()
-    propose(project.plan(), project.params.solver, project.store)
+    propose(project.plan(), project.params.solver, project.params.target, project.store)
 
 
 @make.command()
@@ -198,7 +206,8 @@ def validation(key: Key, threads: Threads = 1) -> None:
     project = Project.load()
     today = project.plan()
     planned = today.validation_run(key)
-    validate(today, planned, project.params, project.items_key, project.store, threads, _say)
+    say = _say_of(f"proposal-seed-{planned.seed}")
+    validate(today, planned, project.params, project.items_key, project.store, threads, say)
 
 
 @make.command()

@@ -12,7 +12,9 @@ def read(tmp_path, text):
     return read_params(path)
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("2000", 2000), ("2e6", 2_000_000), ("1.5B", 1_500_000_000), ("6T", 6 * 10**12)])
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("2000", 2000), ("2e6", 2_000_000), ("1.5B", 1_500_000_000), ("6T", 6 * 10**12)]
+)
 def test_token_counts_may_be_written_with_units(tmp_path, text, tokens):
     assert read(tmp_path, MINIMAL.replace("20M", text)).target.tokens == tokens
 

@@ -29,7 +29,7 @@ def test_a_published_artefact_is_complete_and_verified(store):
 
 
 def test_a_failing_writer_leaves_nothing(store):
-    with pytest.raises(RuntimeError), store.publish("kind", "k") as draft:
+    with pytest.raises(RuntimeError), store.publish("kind", "k") as draft:  # noqa: PT012
         (draft.path / "a.txt").write_text("half")
         raise RuntimeError
     assert not store.has("kind", "k")

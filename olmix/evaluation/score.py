@@ -65,9 +65,10 @@ def score_into(
         size = int(task.sizes.sum())
         scores[name] = {"bpb": float(bits[name].sum() / size), "items": len(task.sizes), "bytes": size}
         tokens += sum(len(window.ids) for window in task_windows)
-        progress(f"{name}: {scores[name]['bpb']:.4f} bits per byte over {len(task.sizes)} items")
     write_atomically(draft.path / "scores.json", json.dumps(scores, indent=1, sort_keys=True) + "\n")
     np.savez(draft.path / "bits.npz", **bits)
+    mean = sum(score["bpb"] for score in scores.values()) / len(scores)
+    progress(f"scored on {len(scores)} tasks, {mean:.4f} bits per byte in the plain mean")
     draft.inputs = {"items": items, "recipe": RECIPE}
     draft.cost = {
         "tokens": tokens,

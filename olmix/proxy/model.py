@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Sizes of the paper (Table 6): the head dimension and MLP width follow OLMo-core (8/3 of the width, rounded up to 256).
 PRESETS = {
-    "tiny": ModelParams(layers=2, heads=4, width=128, mlp_width=384, tied_embeddings=True),
+    "tiny": ModelParams(layers=1, heads=4, width=64, mlp_width=192, tied_embeddings=True),
     "1M": ModelParams(layers=4, heads=4, width=16, mlp_width=256),
     "15M": ModelParams(layers=8, heads=4, width=128, mlp_width=512),
     "30M": ModelParams(layers=4, heads=8, width=256, mlp_width=768),

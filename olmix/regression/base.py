@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from olmix.errors import InputError
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 SUM_TOLERANCE = 0.01
 """How far a row may be from sum 1: published swarms round mixtures to three decimals."""
@@ -68,7 +69,7 @@ def check_scores(Y: ArrayLike, runs: int) -> Array:
 def check_identified(P: Array, domain_names: Sequence[str] | None = None) -> None:
     """Refuse a swarm that leaves a coefficient of the law undetermined (method section 11, traps 2 and 12)."""
     K, m = P.shape
-    if K < m + 1:
+    if m + 1 > K:
         raise InputError(
             f"{K} runs for {m} domains: the law cannot be identified, it has {m + 1} parameters per task; "
             f"add at least {m + 1 - K} runs (3 (m + 1) = {3 * (m + 1)} are advised) or merge domains"

@@ -6,13 +6,13 @@ which other problems are in the stack.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from olmix.regression.base import Array
+from olmix.regression.base import Array, Mask
 
 MIN_C = 1e-6
 """Lower bound of c, which the paper wants positive (in bits per byte)."""
 
-_MAX_STEPS = 1000
 _MAX_DAMPING = 1e10
 _STACK = 4_000_000  # elements of the largest temporary array
 
@@ -24,32 +24,33 @@ def huber(residuals: Array, delta: float) -> Array:
 
 
 def minimise(
-    P: Array, Y: Array, penalty: Array, start: Array, delta: float, tolerance: float
+    P: Array, Y: Array, used: Mask, penalty: Array, start: Array, delta: float, tolerance: float, steps: int
 ) -> tuple[Array, Array]:
     """Local minimisers of sum_k huber(c + exp(t·p_k) - y_k) + K · penalty · ||t - (p̄·t) 1||² over c >= MIN_C and t.
 
-    P: (K, m) mixtures, p̄ their mean; Y: (B, K) scores of B problems; penalty: (B,); start: (B, 1 + m), rows (c, t);
-    tolerance: a problem is done when an undamped step lowers its objective by less than this share of it.
+    P: (K, m) mixtures; Y: (B, K) scores of B problems; used: (B, K), the runs that a problem is fitted on: sums, K and
+    the mean mixture p̄ are over these; penalty: (B,); start: (B, 1 + m), rows (c, t); tolerance: a problem is done
+    when an undamped step lowers its objective by less than this share of it, or after `steps` steps.
     Returns parameters (B, 1 + m) and objectives (B,).
     """
     size = max(1, _STACK // P.size)
-    parts = [slice(first, first + size) for first in range(0, len(Y), size)]
-    solved = [_minimise_stack(P, Y[part], penalty[part], start[part], delta, tolerance) for part in parts]
+    solved = []
+    for first in range(0, len(Y), size):
+        part = slice(first, first + size)
+        solved.append(_minimise_stack(P, Y[part], used[part], penalty[part], start[part], delta, tolerance, steps))
     return np.concatenate([params for params, _ in solved]), np.concatenate([value for _, value in solved])
 
 
 def _minimise_stack(
-    P: Array, Y: Array, penalty: Array, start: Array, delta: float, tolerance: float
+    P: Array, Y: Array, used: Mask, penalty: Array, start: Array, delta: float, tolerance: float, steps: int
 ) -> tuple[Array, Array]:
-    K, m = P.shape
-    deviation = np.eye(m) - P.mean(axis=0)
-    ridge = 2 * K * penalty[:, None, None] * (deviation.T @ deviation)
+    ridge = _ridge(P, used, penalty)
 
-    def evaluate(params: Array, problems: Array) -> tuple[Array, Array, Array, Array]:
+    def evaluate(params: Array, problems: NDArray[np.intp]) -> tuple[Array, Array, Array, Array]:
         t = params[:, 1:, None]
         with np.errstate(over="ignore", invalid="ignore"):
-            effect = np.exp(np.matmul(P, t)[..., 0])
-            residual = params[:, :1] + effect - Y[problems]
+            effect = np.exp(np.matmul(P, t)[..., 0]) * used[problems]
+            residual = (params[:, :1] - Y[problems]) * used[problems] + effect
             pull = np.matmul(ridge[problems], t)[..., 0]
             value = huber(residual, delta).sum(axis=1) + 0.5 * (pull * params[:, 1:]).sum(axis=1)
         return effect, residual, pull, value
@@ -58,10 +59,12 @@ def _minimise_stack(
     damping = np.full(len(Y), 1e-3)
     active = np.arange(len(Y))
     effect, residual, pull, value = evaluate(params, active)
-    for _ in range(_MAX_STEPS):
+    for _ in range(steps):
         if not len(active):
             break
-        gradient, hessian = _derivatives(P, effect[active], residual[active], pull[active], ridge[active], delta)
+        gradient, hessian = _derivatives(
+            P, used[active], effect[active], residual[active], pull[active], ridge[active], delta
+        )
         held = (params[active, 0] <= MIN_C) & (gradient[:, 0] > 0)
         gradient[held, 0] = 0.0
         hessian[held, 0, 1:] = hessian[held, 1:, 0] = 0.0
@@ -82,8 +85,17 @@ def _minimise_stack(
     return params, value
 
 
+def _ridge(P: Array, used: Mask, penalty: Array) -> Array:
+    """Matrices (B, m, m) of the penalty: half of t·(ridge t) is K · penalty · ||t - (p̄·t) 1||²."""
+    m = P.shape[1]
+    K = used.sum(axis=1)
+    mean = np.matmul(used[:, None, :].astype(np.float64), P)[:, 0] / K[:, None]
+    row, column = mean[:, None, :], mean[:, :, None]
+    return 2 * (K * penalty)[:, None, None] * (np.eye(m) - row - column + m * column * row)
+
+
 def _derivatives(
-    P: Array, effect: Array, residual: Array, pull: Array, ridge: Array, delta: float
+    P: Array, used: Mask, effect: Array, residual: Array, pull: Array, ridge: Array, delta: float
 ) -> tuple[Array, Array]:
     """Gradients (B, 1 + m) and Gauss-Newton matrices (B, 1 + m, 1 + m).
 
@@ -91,7 +103,7 @@ def _derivatives(
     itself is zero beyond delta, where most residuals are, and would let steps run away.
     """
     m = P.shape[1]
-    weight = delta / np.maximum(np.abs(residual), delta)
+    weight = used * delta / np.maximum(np.abs(residual), delta)
     slope = weight * residual
     gradient = np.empty((len(effect), 1 + m))
     gradient[:, 0] = slope.sum(axis=1)

@@ -4,22 +4,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from olmix.errors import InputError
-from olmix.regression.base import Array, Family, check_mixtures
+from olmix.regression.base import Array, Family, Mask, check_mixtures
 from olmix.regression.crossval import assign_folds
 from olmix.regression.levenberg import MIN_C, huber, minimise
 
 PENALTIES = 10.0 ** np.arange(0, -9.5, -0.5)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
 
+USUAL_PENALTY = 1e-6
+"""The best fixed penalty on public swarms (method section 5): preferred when cross-validation cannot tell."""
+
+MAX_RANGES = 10.0
+"""A penalty is refused if its law predicts, anywhere on the simplex, a score so many ranges above the worst run."""
+
 SMALLEST_PENALTY = 1e-12
 """Stands for penalty 0, at which the loss of a rarely sampled domain often has no minimum: its t runs to -infinity."""
 
 _STARTS = (0.05, 0.4, 0.7, 0.9, 0.97)  # c of a start, as a share of the lowest score
-_FIT_TOLERANCE = 1e-10
-_PATH_TOLERANCE = 1e-6  # enough to compare penalties
+_PATH_START = 0.5
+_FIT_TOLERANCE, _FIT_STEPS = 1e-10, 1000
+_PATH_TOLERANCE, _PATH_STEPS = 1e-6, 100  # enough to compare penalties
 
 
 class LogLinear(Family):
@@ -31,7 +38,8 @@ class LogLinear(Family):
     say nothing about is as good as the mean mixture.
 
     Parameters: penalty, at least 0 in (bits per byte)², or "auto": chosen per task by 5-fold cross-validation over
-    the runs; of the penalties whose Huber loss is within half a standard error of the best, the largest.
+    the runs; of the penalties whose Huber loss is within half a standard error of the best, the one closest to 1e-6,
+    and none whose law explodes away from the runs (MAX_RANGES).
     huber_delta: threshold of the loss in bits per byte.
 
     Attributes after fit: c_ (n,), t_ (n, m), penalty_ (n,), loss_ (n,) the summed Huber loss on the runs.
@@ -49,10 +57,10 @@ class LogLinear(Family):
         self._check_settings()
         P, Y = _sort_runs(P, Y)
         if self.penalty == "auto":
-            self.penalty_ = self._choose_penalty(P, Y)
+            self.penalty_, law = self._fit_chosen(P, Y)
         else:
             self.penalty_ = np.full(Y.shape[1], float(self.penalty))
-        law = self._fit_starts(P, Y, self.penalty_, _FIT_TOLERANCE)
+            law = self._fit_starts(P, Y)
         self.c_, self.t_ = law[:, 0], law[:, 1:]
         self.n_features_in_ = P.shape[1]
         self.loss_ = huber(self.predict(P) - Y, self.huber_delta).sum(axis=0)
@@ -65,11 +73,11 @@ class LogLinear(Family):
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values, by name: m domains and n tasks, in the order of the arrays given to fit."""
-        laws = {
-            task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)
-        }
+        laws = {task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)}
         if len(laws) != len(tasks) or len(set(domains)) != self.t_.shape[1]:
-            raise InputError(f"{len(domains)} domains and {len(tasks)} tasks: {self.t_.shape[::-1]} unique names needed")
+            raise InputError(
+                f"{len(domains)} domains and {len(tasks)} tasks: {self.t_.shape[::-1]} unique names needed"
+            )
         return {"regression": "log_linear", "domains": list(domains), "tasks": laws}
 
     @classmethod
@@ -95,42 +103,80 @@ class LogLinear(Family):
         if not 0 < self.huber_delta < np.inf:
             raise InputError(f"huber_delta: found {self.huber_delta!r}; a number above 0 is allowed")
 
-    def _choose_penalty(self, P: Array, Y: Array) -> Array:
-        """Penalty (n,) of each task: the largest within half a standard error of the lowest out-of-fold loss."""
-        fold = assign_folds(P)
-        loss = np.empty((len(PENALTIES), *Y.shape))
-        for k in range(fold.max() + 1):
-            held_out = fold == k
-            path = self._fit_path(P[~held_out], Y[~held_out])
-            for g, law in enumerate(path):
-                with np.errstate(over="ignore"):
-                    predicted = law[:, 0] + np.exp(P[held_out] @ law[:, 1:].T)
-                loss[g, held_out] = huber(predicted - Y[held_out], self.huber_delta)
-        best = loss.mean(axis=1).argmin(axis=0)
-        excess = loss - np.take_along_axis(loss, best[None, None, :], axis=0)
-        error = excess.std(axis=1, ddof=1) / np.sqrt(len(P))
-        return PENALTIES[(excess.mean(axis=1) <= 0.5 * error).argmax(axis=0)]
-
-    def _fit_path(self, P: Array, Y: Array) -> list[Array]:
-        """Laws (n, 1 + m) for each penalty, the largest first; each fit starts from the one before."""
-        n = Y.shape[1]
-        law = self._fit_starts(P, Y, np.full(n, PENALTIES[0]), _PATH_TOLERANCE)
-        path = [law]
-        for penalty in PENALTIES[1:]:
-            law, _ = minimise(P, Y.T, np.full(n, penalty), law, self.huber_delta, _PATH_TOLERANCE)
-            path.append(law)
-        return path
-
-    def _fit_starts(self, P: Array, Y: Array, penalty: Array, tolerance: float) -> Array:
+    def _fit_starts(self, P: Array, Y: Array) -> Array:
         """Best laws (n, 1 + m) over the starts; the loss is not convex in (c, t), but has few minima."""
-        starts = _starting_laws(P, Y)
+        starts = np.stack([_starting_laws(P, Y, share) for share in _STARTS], axis=1)
         n, s, width = starts.shape
-        ridge = np.repeat(np.maximum(penalty, SMALLEST_PENALTY), s)
-        laws, values = minimise(
-            P, np.repeat(Y.T, s, axis=0), ridge, starts.reshape(n * s, width), self.huber_delta, tolerance
-        )
+        ridge = np.repeat(np.maximum(self.penalty_, SMALLEST_PENALTY), s)
+        laws, values = self._minimise(P, np.repeat(Y.T, s, axis=0), None, ridge, starts.reshape(n * s, width))
         best = values.reshape(n, s).argmin(axis=1)
         return laws.reshape(n, s, width)[np.arange(n), best]
+
+    def _fit_chosen(self, P: Array, Y: Array) -> tuple[Array, Array]:
+        """Penalty (n,) of each task by cross-validation, and the laws (n, 1 + m) fitted with it on all runs."""
+        fold = assign_folds(P)
+        parts = [fold != k for k in range(fold.max() + 1)] + [np.full(len(P), True)]
+        paths = self._fit_paths(P, Y, parts)
+        loss = np.empty((len(PENALTIES), *Y.shape))
+        for part, path in zip(parts[:-1], paths[:-1], strict=True):
+            loss[:, ~part] = huber(_scores(path, P[~part]) - Y[~part], self.huber_delta)
+        tame = _worst_scores(paths[-1]) <= Y.max(axis=0) + MAX_RANGES * np.ptp(Y, axis=0)
+        chosen = _choose(loss, tame)
+        penalty = PENALTIES[chosen]
+        law, _ = self._minimise(P, Y.T, None, penalty, paths[-1][chosen, np.arange(Y.shape[1])])
+        return penalty, law
+
+    def _fit_paths(self, P: Array, Y: Array, parts: list[Mask]) -> list[Array]:
+        """For each part of the runs, laws (g, n, 1 + m) for all penalties, the largest first, all parts at once.
+
+        A law starts from the one with the next larger penalty, which leads to the same basin for every part.
+        """
+        n = Y.shape[1]
+        used = np.repeat(parts, n, axis=0)
+        scores = np.tile(Y.T, (len(parts), 1))
+        law = np.concatenate([_starting_laws(P[part], Y[part], _PATH_START) for part in parts])
+        path = []
+        for penalty in PENALTIES:
+            law, _ = self._minimise(P, scores, used, np.full(len(law), penalty), law, _PATH_TOLERANCE, _PATH_STEPS)
+            path.append(law)
+        return list(np.stack(path).reshape(len(PENALTIES), len(parts), n, -1).swapaxes(0, 1))
+
+    def _minimise(
+        self,
+        P: Array,
+        Y: Array,
+        used: Mask | None,
+        penalty: Array,
+        start: Array,
+        tolerance: float = _FIT_TOLERANCE,
+        steps: int = _FIT_STEPS,
+    ) -> tuple[Array, Array]:
+        used = np.full(Y.shape, True) if used is None else used
+        return minimise(P, Y, used, penalty, start, self.huber_delta, tolerance, steps)
+
+
+def _choose(loss: Array, tame: Mask) -> NDArray[np.intp]:
+    """Index (n,) of each task's penalty, from out-of-fold losses (g, K, n) and the laws that may be used (g, n)."""
+    tame[0] = True  # under the largest penalty a law is nearly constant
+    mean = np.where(tame, loss.mean(axis=1), np.inf)
+    best = mean.argmin(axis=0)
+    excess = loss - np.take_along_axis(loss, best[None, None, :], axis=0)
+    error = excess.std(axis=1, ddof=1) / np.sqrt(loss.shape[1])
+    close = tame & (excess.mean(axis=1) <= 0.5 * error)
+    distance = np.abs(np.log10(PENALTIES / USUAL_PENALTY))
+    return np.where(close, distance[:, None], np.inf).argmin(axis=0)
+
+
+def _scores(laws: Array, P: Array) -> Array:
+    """Scores (g, K, n) that laws (g, n, 1 + m) predict for mixtures (K, m)."""
+    with np.errstate(over="ignore"):
+        return laws[:, None, :, 0] + np.exp(np.matmul(P, laws[:, :, 1:].swapaxes(1, 2)))
+
+
+def _worst_scores(laws: Array) -> Array:
+    """Highest score (g, n) on the whole simplex: a law is convex, so it is that of a single domain."""
+    with np.errstate(over="ignore"):
+        return laws[:, :, 0] + np.exp(laws[:, :, 1:].max(axis=2))
 
 
 def _sort_runs(P: Array, Y: Array) -> tuple[Array, Array]:
@@ -142,16 +188,13 @@ def _sort_runs(P: Array, Y: Array) -> tuple[Array, Array]:
     return distinct[np.sort(group)], np.stack(by_task, axis=1)
 
 
-def _starting_laws(P: Array, Y: Array) -> Array:
-    """Starts (n, s, 1 + m): for a few values of c, t by ridge regression of log(y - c) on the mixture."""
+def _starting_laws(P: Array, Y: Array, share: float) -> Array:
+    """Starts (n, 1 + m): c is a share of the lowest score, t comes by ridge regression of log(y - c) on the mixture."""
     lowest = Y.min(axis=0)
-    margin = 0.02 * (Y.max(axis=0) - lowest) + 1e-6  # keeps the logarithm finite near the lowest score
+    margin = 0.02 * np.ptp(Y, axis=0) + 1e-6  # keeps the logarithm finite near the lowest score
     deviation = np.eye(P.shape[1]) - P.mean(axis=0)
     gram = P.T @ P + len(P) * 1e-3 * deviation.T @ deviation
-    starts = []
-    for share in _STARTS:
-        c = np.maximum(share * lowest, MIN_C)
-        heights = np.log(np.maximum(Y - c, margin))
-        t = np.stack([np.linalg.solve(gram, P.T @ height) for height in heights.T])
-        starts.append(np.column_stack([c, t]))
-    return np.stack(starts, axis=1)
+    c = np.maximum(share * lowest, MIN_C)
+    heights = np.log(np.maximum(Y - c, margin))
+    t = [np.linalg.solve(gram, P.T @ height) for height in heights.T]  # one by one: other tasks must not matter
+    return np.column_stack([c, t])

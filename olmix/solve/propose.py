@@ -4,16 +4,17 @@ import json
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 from olmix.solve.exact import Problem, solve
 
-from olmix.params import SolverParams
+from olmix.params import SolverParams, TargetParams
 from olmix.plan.planner import Plan
 from olmix.regression.fit import read_law
 from olmix.solve.spec import KIND
 from olmix.store import Store, write_atomically
 
 
-def propose(plan: Plan, params: SolverParams, store: Store) -> str:
+def propose(plan: Plan, params: SolverParams, target: TargetParams, store: Store) -> str:
     """Solve for the best feasible mixture and publish `mixture.json` with its certificate; returns the key.
 
     Weights are listed by leaf content digest, so that renaming a leaf solves nothing again.
@@ -35,8 +36,9 @@ def propose(plan: Plan, params: SolverParams, store: Store) -> str:
         kl=params.kl,
         names=tuple(leaf.name for leaf in leaves),
     )
-    solution = solve(problem)
-    certificate = solution.certificate.to_json()
+    cap_hint = f"target.repetition {target.repetition:g} x tokens / target.tokens {target.tokens:,}"
+    solution = solve(problem, cap_hint)
+    certificate = solution.certificate.to_json([leaf.content for leaf in leaves])
     with store.publish(KIND, key) as draft:
         document = {
             "weights": {leaf.content: float(w) for leaf, w in zip(leaves, solution.weights, strict=True)},
@@ -49,7 +51,7 @@ def propose(plan: Plan, params: SolverParams, store: Store) -> str:
     return key
 
 
-def read_weights(plan: Plan, store: Store) -> np.ndarray:
+def read_weights(plan: Plan, store: Store) -> NDArray[np.float64]:
     """Weights of the plan's proposal (m,), leaves in the order of the plan."""
     weights = store.read_json(KIND, plan.proposal, "mixture.json")["weights"]
     return np.array([weights[leaf.content] for leaf in plan.leaves])

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_documents_can_be_read_back(leaf_of, tokenizer, store):
     tokens = open_tokens(store, key)
     offsets = np.load(store.file("tokens", key, "documents.npy"))
     assert tokens.dtype == np.uint16
-    documents = [tokens[a:b].tolist() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    documents = [tokens[a:b].tolist() for a, b in pairwise(offsets)]
     assert [tokenizer.tokenizer.decode(ids[:-1]) for ids in documents] == texts
     assert all(ids[-1] == tokenizer.end_of_text for ids in documents)
 
@@ -82,7 +83,30 @@ def test_golden_tokens(store, leaf_of):
     root = Path(__file__).parents[2]
     frozen = load_tokenizer(read_params(root / "params.yaml").tokenizer, root)
     key = make_tokens(leaf_of(["def f(x):\n    return 12345\n", "The capital of France."]), frozen, store, 1, silent)
-    assert open_tokens(store, key).tolist() == [622, 283, 636, 489, 272, 479, 221, 800, 19, 20, 21, 199, 0, 866, 1426, 1149, 280, 464, 504, 336, 14, 0]
+    assert open_tokens(store, key).tolist() == [
+        622,
+        283,
+        636,
+        489,
+        272,
+        479,
+        221,
+        800,
+        19,
+        20,
+        21,
+        199,
+        0,
+        866,
+        1426,
+        1149,
+        280,
+        464,
+        504,
+        336,
+        14,
+        0,
+    ]
 
 
 def test_a_changed_tokenizer_is_refused(tmp_path, tokenizer):
@@ -102,5 +126,7 @@ def test_a_folder_without_tokenizer_is_named(tmp_path):
 def test_layout_of_tokenizer_json_does_not_matter(tmp_path, tokenizer):
     folder = tmp_path / "tok"
     folder.mkdir()
-    (folder / "tokenizer.json").write_text(json.dumps(json.loads(tokenizer.tokenizer.to_str()), indent=3, sort_keys=True))
+    (folder / "tokenizer.json").write_text(
+        json.dumps(json.loads(tokenizer.tokenizer.to_str()), indent=3, sort_keys=True)
+    )
     assert load_tokenizer(TokenizerParams(path="tok", digest=tokenizer.digest), tmp_path).digest == tokenizer.digest

@@ -7,7 +7,7 @@ import torch
 from olmix.digest import file_md5
 from olmix.domains.fingerprint import StatCache
 from olmix.errors import InputError
-from olmix.evaluation.items import TaskTokens, items_key, make_items, read_tokens, windows
+from olmix.evaluation.items import TaskTokens, make_items, read_tokens, windows
 from olmix.evaluation.score import evaluate, score_windows, stage_evaluation
 from olmix.evaluation.spec import evaluation_key
 from olmix.evaluation.suite import read_suite
@@ -45,7 +45,10 @@ def bits_one_by_one(model, context, continuation, length):
 def test_bits_are_those_of_the_definition():
     model = build_model(MODEL, 257, 32, seed=0).eval()
     rng = np.random.default_rng(0)
-    pairs = [(rng.integers(0, 256, a).tolist(), rng.integers(0, 256, b).tolist()) for a, b in [(0, 1), (3, 5), (9, 20), (1, 31)]]
+    pairs = [
+        (rng.integers(0, 256, a).tolist(), rng.integers(0, 256, b).tolist())
+        for a, b in [(0, 1), (3, 5), (9, 20), (1, 31)]
+    ]
     bits = score_windows(model, windows(task_tokens(*pairs), END, 32), CPU)
     assert bits == pytest.approx([bits_one_by_one(model, *pair, 32) for pair in pairs], rel=1e-4)
 
@@ -73,7 +76,7 @@ def test_every_token_of_a_continuation_is_scored_once_with_all_the_context_that_
     found = windows(task_tokens(pair), END, length)
     assert [int(token) for w in found for token in w.ids[w.given :]] == pair[1]
     for window in found:
-        assert 1 <= window.given
+        assert window.given >= 1
         assert len(window.ids) - 1 <= length
     whole = [END, *pair[0], *pair[1]]
     if continuation <= length:
@@ -85,7 +88,10 @@ def test_every_token_of_a_continuation_is_scored_once_with_all_the_context_that_
 @pytest.fixture
 def suite_folder(tmp_path):
     (tmp_path / "items.jsonl").write_text(
-        json.dumps({"context": "ä b", "continuation": " cü"}) + "\n" + json.dumps({"context": "", "continuation": "x"}) + "\n"
+        json.dumps({"context": "ä b", "continuation": " cü"})
+        + "\n"
+        + json.dumps({"context": "", "continuation": "x"})
+        + "\n"
     )
     (tmp_path / "suite.yaml").write_text("families: {f: {tasks: {t: {files: items.jsonl}}}}\n")
     return tmp_path
@@ -166,9 +172,7 @@ def test_a_damaged_checkpoint_is_not_scored(suite_folder, tokenizer, store, run)
 
 def test_names_weights_and_families_are_no_part_of_what_is_scored(suite_folder):
     before = read(suite_folder)
-    (suite_folder / "suite.yaml").write_text(
-        "# moved\nfamilies: {g: {weight: 2, tasks: {t: {files: items.jsonl}}}}\n"
-    )
+    (suite_folder / "suite.yaml").write_text("# moved\nfamilies: {g: {weight: 2, tasks: {t: {files: items.jsonl}}}}\n")
     assert read(suite_folder).content == before.content
     (suite_folder / "items.jsonl").rename(suite_folder / "renamed.jsonl")
     (suite_folder / "suite.yaml").write_text("families: {f: {tasks: {t: {files: renamed.jsonl}}}}\n")
@@ -189,7 +193,10 @@ def test_weights_of_families_are_shared_by_their_tasks(suite_folder):
     [
         ("families: {f: {tasks: {t: {files: missing.jsonl}}}}", "tasks.t.files: 'missing.jsonl' matches no file"),
         ("families: {f: {weight: 0, tasks: {t: {files: items.jsonl}}}}", "all weights are 0"),
-        ("families: {f: {tasks: {t: {files: items.jsonl}}}, g: {tasks: {t: {files: items.jsonl}}}}", "also in family 'f'"),
+        (
+            "families: {f: {tasks: {t: {files: items.jsonl}}}, g: {tasks: {t: {files: items.jsonl}}}}",
+            "also in family 'f'",
+        ),
         ("families: {}", "families: found"),
     ],
 )

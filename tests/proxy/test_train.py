@@ -88,7 +88,9 @@ def test_a_leaf_without_tokens_is_no_part_of_the_run():
 def test_every_setting_of_the_training_enters_the_key_and_the_result(store, leaves, change):
     assert spec(**change).key != spec().key
     one, two = (train(s, store, 1, silent) for s in (spec(), spec(**change)))
-    assert not np.array_equal(np.load(store.file("proxy", one, "losses.npy")), np.load(store.file("proxy", two, "losses.npy")))
+    assert not np.array_equal(
+        np.load(store.file("proxy", one, "losses.npy")), np.load(store.file("proxy", two, "losses.npy"))
+    )
 
 
 def test_swapped_counts_are_another_run():
