@@ -99,6 +99,8 @@ class ModelParams(Section):
     """Hidden dimension of the gated MLP."""
     tied_embeddings: bool = False
     """Share input and output embeddings."""
+    embedding_std: float = Field(0.02, gt=0)
+    """Standard deviation of the initial input embeddings; near 1, small models learn much faster."""
 
     @model_validator(mode="after")
     def _divisible(self) -> "ModelParams":
@@ -120,6 +122,8 @@ class ProxyParams(Section):
     """Sequences of one optimiser step."""
     learning_rate: float = Field(4e-3, gt=0)
     """Peak learning rate of AdamW."""
+    embedding_learning_rate: float = Field(1.0, gt=0)
+    """Learning rate of the input embeddings as a multiple of `learning_rate`; short runs need about 10."""
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     final_learning_rate: float = Field(0.0, ge=0, le=1)

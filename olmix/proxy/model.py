@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from olmix.params import ModelParams
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Sizes of the paper (Table 6): the head dimension and MLP width follow OLMo-core (8/3 of the width, rounded up to 256).
 PRESETS = {
-    "tiny": ModelParams(layers=1, heads=4, width=64, mlp_width=192, tied_embeddings=True),
+    "tiny": ModelParams(layers=1, heads=4, width=96, mlp_width=288, embedding_std=1.0),
     "1M": ModelParams(layers=4, heads=4, width=16, mlp_width=256),
     "15M": ModelParams(layers=8, heads=4, width=128, mlp_width=512),
     "30M": ModelParams(layers=4, heads=8, width=256, mlp_width=768),
@@ -50,6 +50,9 @@ def build_model(params: ModelParams, vocabulary: int, sequence_length: int, seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: PreTrainedModel = model_class(config)
+        with torch.no_grad():
+            embeddings: Any = model.get_input_embeddings()
+            embeddings.weight.mul_(params.embedding_std / config.initializer_range)
     return model
 
 

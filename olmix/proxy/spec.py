@@ -21,6 +21,7 @@ class Training(Section):
     sequence_length: int
     batch_size: int
     learning_rate: float
+    embedding_learning_rate: float
     warmup: float
     final_learning_rate: float
     weight_decay: float

@@ -107,7 +107,7 @@ def _optimise(
     model.train()
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, training)
+            group["lr"] = learning_rate(step, steps, training) * group["multiple"]
         batch = _batch(arrays, order, step * training.batch_size, training).to(device.name)
         with device.autocast():
             logits = model(input_ids=batch[:, :-1]).logits
@@ -140,10 +140,14 @@ def learning_rate(step: int, steps: int, training: Any) -> float:
 
 
 def _adamw(model: Any, training: Any, device: Device) -> torch.optim.AdamW:
-    """Weight decay on matrices only, as usual for norms and biases."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """Weight decay on matrices only, as usual not on embeddings and norms; embeddings have their own learning rate."""
+    embeddings = list(model.get_input_embeddings().parameters())
+    others = [p for p in model.parameters() if all(p is not e for e in embeddings)]
+    groups = [
+        {"params": embeddings, "weight_decay": 0.0, "multiple": training.embedding_learning_rate},
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": training.weight_decay, "multiple": 1.0},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "multiple": 1.0},
+    ]
     return torch.optim.AdamW(groups, lr=training.learning_rate, betas=training.betas, fused=True)
 
 

@@ -99,5 +99,5 @@ def _finite_table(values: ArrayLike, what: str, names: Sequence[str] | None) -> 
     return table
 
 
-def _column_name(column: int, names: Sequence[str] | None) -> str:
-    return f"column {column}" if names is None else f"{names[column]} (column {column})"
+def _column_name(column: int | np.integer, names: Sequence[str] | None) -> str:
+    return f"column {column}" if names is None else f"{names[int(column)]} (column {column})"

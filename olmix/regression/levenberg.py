@@ -5,6 +5,8 @@ product is taken problem by problem (`np.matmul` over the stack), so that the bi
 which other problems are in the stack.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,13 @@ from olmix.regression.base import Array, Mask
 
 MIN_C = 1e-6
 """Lower bound of c, which the paper wants positive (in bits per byte)."""
+
+SCALE_WEIGHT = 10.0
+"""Weight, times m, of the part of the penalty that draws exp(p̄·t) to the spread of the scores.
+
+Without it the penalty on differences is evaded by a large exp(p̄·t) and c = 0, that is, by a law that knows no
+diminishing returns: held-out error on small swarms grows, and the solved mixture runs into a corner.
+"""
 
 _MAX_DAMPING = 1e10
 _STACK = 4_000_000  # elements of the largest temporary array
@@ -23,41 +32,71 @@ def huber(residuals: Array, delta: float) -> Array:
     return np.where(size <= delta, 0.5 * residuals**2, delta * (size - 0.5 * delta))
 
 
-def minimise(
-    P: Array, Y: Array, used: Mask, penalty: Array, start: Array, delta: float, tolerance: float, steps: int
-) -> tuple[Array, Array]:
-    """Local minimisers of sum_k huber(c + exp(t·p_k) - y_k) + K · penalty · ||t - (p̄·t) 1||² over c >= MIN_C and t.
+@dataclass(frozen=True)
+class Problems:
+    """B laws to be fitted, on the mixtures of the same K runs.
 
-    P: (K, m) mixtures; Y: (B, K) scores of B problems; used: (B, K), the runs that a problem is fitted on: sums, K and
-    the mean mixture p̄ are over these; penalty: (B,); start: (B, 1 + m), rows (c, t); tolerance: a problem is done
-    when an undamped step lowers its objective by less than this share of it, or after `steps` steps.
-    Returns parameters (B, 1 + m) and objectives (B,).
+    The objective of each is  sum_k huber(c + exp(t·p_k) - y_k)
+    + K · penalty · (||t - (p̄·t) 1||² + SCALE_WEIGHT · m · (p̄·t - log s)²)  over c >= MIN_C and t,
+    with p̄ the mean mixture of its runs and s the standard deviation of its scores; sums and K are over its own runs.
     """
-    size = max(1, _STACK // P.size)
+
+    P: Array
+    """(K, m) mixtures."""
+    Y: Array
+    """(B, K) scores."""
+    used: Mask
+    """(B, K) the runs that each is fitted on."""
+    penalty: Array
+    """(B,)"""
+    delta: float
+    """Threshold of the Huber loss."""
+
+    def part(self, which: slice) -> "Problems":
+        """Some of the problems."""
+        return replace(self, Y=self.Y[which], used=self.used[which], penalty=self.penalty[which])
+
+    def ridge(self) -> tuple[Array, Array]:
+        """The penalty as (t - a)·H (t - a) / 2: matrices H (B, m, m) and anchors a (B,), the same for all domains."""
+        m = self.P.shape[1]
+        K = self.used.sum(axis=1)
+        mean = np.matmul(self.used[:, None, :].astype(np.float64), self.P)[:, 0] / K[:, None]
+        row, column = mean[:, None, :], mean[:, :, None]
+        shape = np.eye(m) - row - column + m * (1 + SCALE_WEIGHT) * column * row
+        spread = np.std(self.Y, axis=1, where=self.used)
+        return 2 * (K * self.penalty)[:, None, None] * shape, np.log(np.maximum(spread, MIN_C))
+
+
+def minimise(problems: Problems, start: Array, tolerance: float, steps: int) -> tuple[Array, Array]:
+    """Local minimisers (B, 1 + m), rows (c, t), and objectives (B,), from starts (B, 1 + m).
+
+    A problem is done when an undamped step lowers its objective by less than `tolerance` of it, or after `steps`.
+    """
+    size = max(1, _STACK // problems.P.size)
     solved = []
-    for first in range(0, len(Y), size):
-        part = slice(first, first + size)
-        solved.append(_minimise_stack(P, Y[part], used[part], penalty[part], start[part], delta, tolerance, steps))
+    for first in range(0, len(start), size):
+        which = slice(first, first + size)
+        solved.append(_minimise_stack(problems.part(which), start[which], tolerance, steps))
     return np.concatenate([params for params, _ in solved]), np.concatenate([value for _, value in solved])
 
 
-def _minimise_stack(
-    P: Array, Y: Array, used: Mask, penalty: Array, start: Array, delta: float, tolerance: float, steps: int
-) -> tuple[Array, Array]:
-    ridge = _ridge(P, used, penalty)
+def _minimise_stack(problems: Problems, start: Array, tolerance: float, steps: int) -> tuple[Array, Array]:
+    P, Y, used, delta = problems.P, problems.Y, problems.used, problems.delta
+    ridge, anchor = problems.ridge()
 
-    def evaluate(params: Array, problems: NDArray[np.intp]) -> tuple[Array, Array, Array, Array]:
-        t = params[:, 1:, None]
+    def evaluate(params: Array, which: NDArray[np.intp]) -> tuple[Array, Array, Array, Array]:
+        t = params[:, 1:]
+        distance = t - anchor[which, None]
         with np.errstate(over="ignore", invalid="ignore"):
-            effect = np.exp(np.matmul(P, t)[..., 0]) * used[problems]
-            residual = (params[:, :1] - Y[problems]) * used[problems] + effect
-            pull = np.matmul(ridge[problems], t)[..., 0]
-            value = huber(residual, delta).sum(axis=1) + 0.5 * (pull * params[:, 1:]).sum(axis=1)
+            effect = np.exp(np.matmul(P, t[..., None])[..., 0]) * used[which]
+            residual = (params[:, :1] - Y[which]) * used[which] + effect
+            pull = np.matmul(ridge[which], distance[..., None])[..., 0]
+            value = huber(residual, delta).sum(axis=1) + 0.5 * (pull * distance).sum(axis=1)
         return effect, residual, pull, value
 
     params = start.copy()
-    damping = np.full(len(Y), 1e-3)
-    active = np.arange(len(Y))
+    damping = np.full(len(start), 1e-3)
+    active = np.arange(len(start))
     effect, residual, pull, value = evaluate(params, active)
     for _ in range(steps):
         if not len(active):
@@ -83,15 +122,6 @@ def _minimise_stack(
         damping[active] = np.where(better, np.maximum(damping[active] / 5, 1e-12), damping[active] * 4)
         active = active[~done]
     return params, value
-
-
-def _ridge(P: Array, used: Mask, penalty: Array) -> Array:
-    """Matrices (B, m, m) of the penalty: half of t·(ridge t) is K · penalty · ||t - (p̄·t) 1||²."""
-    m = P.shape[1]
-    K = used.sum(axis=1)
-    mean = np.matmul(used[:, None, :].astype(np.float64), P)[:, 0] / K[:, None]
-    row, column = mean[:, None, :], mean[:, :, None]
-    return 2 * (K * penalty)[:, None, None] * (np.eye(m) - row - column + m * column * row)
 
 
 def _derivatives(

@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from olmix.errors import InputError
 from olmix.regression.base import Array, Family, Mask, check_mixtures
 from olmix.regression.crossval import assign_folds
-from olmix.regression.levenberg import MIN_C, huber, minimise
+from olmix.regression.levenberg import MIN_C, Problems, huber, minimise
 
 PENALTIES = 10.0 ** np.arange(0, -9.5, -0.5)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
 
-USUAL_PENALTY = 1e-6
-"""The best fixed penalty on public swarms (method section 5): preferred when cross-validation cannot tell."""
+USUAL_PENALTY = 1e-7
+"""Good on the public swarms of 64 to 512 runs: preferred among those that cross-validation cannot tell apart."""
 
 MAX_RANGES = 10.0
 """A penalty is refused if its law predicts, anywhere on the simplex, a score so many ranges above the worst run."""
@@ -32,20 +32,21 @@ _PATH_TOLERANCE, _PATH_STEPS = 1e-6, 100  # enough to compare penalties
 class LogLinear(Family):
     """Laws f(p) = c + exp(t·p), c > 0, of n tasks, fitted by a penalised Huber loss.
 
-    Per task, fit minimises  sum_k huber(f(p_k) - y_k) + K · penalty · ||t - (p̄·t) 1||²,  p̄ the mean mixture of the
-    runs. On the simplex a constant added to all t only scales exp, so what is penalised is the deviation of each
-    domain from the mean mixture: the law is drawn towards "the mixture has no effect", and a domain that the data
-    say nothing about is as good as the mean mixture.
+    Per task, fit minimises  sum_k huber(f(p_k) - y_k)
+    + K · penalty · (||t - (p̄·t) 1||² + 10 m (p̄·t - log s)²),  p̄ the mean mixture of the runs, s the standard
+    deviation of the task's scores. On the simplex a constant added to all t only scales exp, so the first term
+    penalises how much domains differ: the law is drawn towards "the mixture has no effect", and a domain that the
+    data say nothing about is as good as the mean mixture. The second fixes that scale (`levenberg.SCALE_WEIGHT`).
 
     Parameters: penalty, at least 0 in (bits per byte)², or "auto": chosen per task by 5-fold cross-validation over
-    the runs; of the penalties whose Huber loss is within half a standard error of the best, the one closest to 1e-6,
-    and none whose law explodes away from the runs (MAX_RANGES).
+    the runs; of the penalties whose Huber loss is within one standard error of the best, the one closest to
+    USUAL_PENALTY, and none whose law explodes away from the runs (MAX_RANGES).
     huber_delta: threshold of the loss in bits per byte.
 
     Attributes after fit: c_ (n,), t_ (n, m), penalty_ (n,), loss_ (n,) the summed Huber loss on the runs.
 
-    There is no random state. Rows are sorted by content first, so their order does not change a bit of the result,
-    and neither does the presence or order of other tasks.
+    There is no random state. Rows are sorted by content first, so their order does not change a bit of a law, and
+    neither does the presence or order of other tasks.
     """
 
     def __init__(self, penalty: float | str = "auto", huber_delta: float = 0.02) -> None:
@@ -72,12 +73,13 @@ class LogLinear(Family):
         return self.c_ + np.exp(P @ self.t_.T)
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
-        """The laws as plain values, by name: m domains and n tasks, in the order of the arrays given to fit."""
+        """The laws as plain values, by name: m domains and n tasks, in the order of the arrays given to fit.
+
+        Raises ValueError if the names do not fit.
+        """
+        if (len(set(tasks)), len(set(domains))) != self.t_.shape:
+            raise ValueError(f"{self.t_.shape[0]} tasks and {self.t_.shape[1]} domains need as many different names")
         laws = {task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)}
-        if len(laws) != len(tasks) or len(set(domains)) != self.t_.shape[1]:
-            raise InputError(
-                f"{len(domains)} domains and {len(tasks)} tasks: {self.t_.shape[::-1]} unique names needed"
-            )
         return {"regression": "log_linear", "domains": list(domains), "tasks": laws}
 
     @classmethod
@@ -86,15 +88,16 @@ class LogLinear(Family):
         family = document.get("regression")
         if family != "log_linear":
             raise InputError(f"regression: found {family!r}, 'log_linear' is expected")
-        domains, tasks = document["domains"], document["tasks"]
         law = cls()
-        law.c_ = np.array([task["c"] for task in tasks.values()], dtype=np.float64)
-        law.t_ = np.empty((len(tasks), len(domains)))
-        for i, (name, task) in enumerate(tasks.items()):
-            if len(task["t"]) != len(domains):
-                raise InputError(f"tasks.{name}.t: {len(task['t'])} coefficients for {len(domains)} domains")
-            law.t_[i] = task["t"]
-        law.n_features_in_ = len(domains)
+        try:
+            laws = list(document["tasks"].values())
+            law.c_ = np.array([task["c"] for task in laws], dtype=np.float64)
+            law.t_ = np.array([task["t"] for task in laws], dtype=np.float64).reshape(len(laws), -1)
+            law.n_features_in_ = len(document["domains"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"tasks: numbers c and t are expected for every task: {error!r}") from None
+        if law.t_.shape[1] != law.n_features_in_:
+            raise InputError(f"tasks: {law.t_.shape[1]} coefficients t for {law.n_features_in_} domains")
         return law
 
     def _check_settings(self) -> None:
@@ -107,8 +110,10 @@ class LogLinear(Family):
         """Best laws (n, 1 + m) over the starts; the loss is not convex in (c, t), but has few minima."""
         starts = np.stack([_starting_laws(P, Y, share) for share in _STARTS], axis=1)
         n, s, width = starts.shape
-        ridge = np.repeat(np.maximum(self.penalty_, SMALLEST_PENALTY), s)
-        laws, values = self._minimise(P, np.repeat(Y.T, s, axis=0), None, ridge, starts.reshape(n * s, width))
+        penalty = np.repeat(np.maximum(self.penalty_, SMALLEST_PENALTY), s)
+        scores = np.repeat(Y.T, s, axis=0)
+        problems = Problems(P, scores, np.full(scores.shape, True), penalty, self.huber_delta)
+        laws, values = minimise(problems, starts.reshape(n * s, width), _FIT_TOLERANCE, _FIT_STEPS)
         best = values.reshape(n, s).argmin(axis=1)
         return laws.reshape(n, s, width)[np.arange(n), best]
 
@@ -123,7 +128,8 @@ class LogLinear(Family):
         tame = _worst_scores(paths[-1]) <= Y.max(axis=0) + MAX_RANGES * np.ptp(Y, axis=0)
         chosen = _choose(loss, tame)
         penalty = PENALTIES[chosen]
-        law, _ = self._minimise(P, Y.T, None, penalty, paths[-1][chosen, np.arange(Y.shape[1])])
+        problems = Problems(P, Y.T, np.full(Y.T.shape, True), penalty, self.huber_delta)
+        law, _ = minimise(problems, paths[-1][chosen, np.arange(Y.shape[1])], _FIT_TOLERANCE, _FIT_STEPS)
         return penalty, law
 
     def _fit_paths(self, P: Array, Y: Array, parts: list[Mask]) -> list[Array]:
@@ -137,22 +143,10 @@ class LogLinear(Family):
         law = np.concatenate([_starting_laws(P[part], Y[part], _PATH_START) for part in parts])
         path = []
         for penalty in PENALTIES:
-            law, _ = self._minimise(P, scores, used, np.full(len(law), penalty), law, _PATH_TOLERANCE, _PATH_STEPS)
+            problems = Problems(P, scores, used, np.full(len(law), penalty), self.huber_delta)
+            law, _ = minimise(problems, law, _PATH_TOLERANCE, _PATH_STEPS)
             path.append(law)
         return list(np.stack(path).reshape(len(PENALTIES), len(parts), n, -1).swapaxes(0, 1))
-
-    def _minimise(
-        self,
-        P: Array,
-        Y: Array,
-        used: Mask | None,
-        penalty: Array,
-        start: Array,
-        tolerance: float = _FIT_TOLERANCE,
-        steps: int = _FIT_STEPS,
-    ) -> tuple[Array, Array]:
-        used = np.full(Y.shape, True) if used is None else used
-        return minimise(P, Y, used, penalty, start, self.huber_delta, tolerance, steps)
 
 
 def _choose(loss: Array, tame: Mask) -> NDArray[np.intp]:
@@ -161,8 +155,8 @@ def _choose(loss: Array, tame: Mask) -> NDArray[np.intp]:
     mean = np.where(tame, loss.mean(axis=1), np.inf)
     best = mean.argmin(axis=0)
     excess = loss - np.take_along_axis(loss, best[None, None, :], axis=0)
-    error = excess.std(axis=1, ddof=1) / np.sqrt(loss.shape[1])
-    close = tame & (excess.mean(axis=1) <= 0.5 * error)
+    error = excess.std(axis=1) / np.sqrt(loss.shape[1])  # below the mean if it comes from one run: none can hide alone
+    close = tame & (excess.mean(axis=1) <= error)
     distance = np.abs(np.log10(PENALTIES / USUAL_PENALTY))
     return np.where(close, distance[:, None], np.inf).argmin(axis=0)
 
@@ -196,5 +190,6 @@ def _starting_laws(P: Array, Y: Array, share: float) -> Array:
     gram = P.T @ P + len(P) * 1e-3 * deviation.T @ deviation
     c = np.maximum(share * lowest, MIN_C)
     heights = np.log(np.maximum(Y - c, margin))
-    t = [np.linalg.solve(gram, P.T @ height) for height in heights.T]  # one by one: other tasks must not matter
+    # One task at a time, or its bits would depend on how many there are.
+    t = [np.linalg.solve(gram, P.T @ height) for height in np.ascontiguousarray(heights.T)]
     return np.column_stack([c, t])

@@ -32,10 +32,13 @@ def polish(problem: Problem, p: Array) -> Array:
         slope = gradient - _level(gradient, p, free, full)
         tolerance = _TOLERANCE * max(1.0, np.abs(gradient).max())
         if (np.abs(slope[free]) <= tolerance).all():
-            wrong = np.where(full, slope, np.where(empty & (problem.kl == 0), -slope, 0.0))
+            wrong = np.where(full, slope, np.where(empty, -slope, 0.0))
             if wrong.max() <= tolerance:
                 break
-            full[wrong.argmax()] = empty[wrong.argmax()] = False
+            released = wrong.argmax()
+            full[released] = empty[released] = False
+            if problem.kl > 0 and p[released] == 0:
+                p[released] = DUST
             continue
         step = _newton_step(problem, p, slope, free)
         room = _room(problem, p, step, caps)
@@ -53,9 +56,8 @@ def polish(problem: Problem, p: Array) -> Array:
 
 def _gradient(problem: Problem, p: Array) -> Array:
     gradient = problem.law_gradient(p)
-    if problem.kl > 0:  # at 0 the slope of the KL term is -inf, but such leaves are held
-        ratio = np.where(p > 0, p, problem.prior) / problem.prior
-        gradient = gradient + problem.kl * (np.log(ratio) + 1)
+    if problem.kl > 0:  # at 0, the slope at DUST: if it is below the level, the optimal weight is above DUST
+        gradient = gradient + problem.kl * (np.log(np.where(p > 0, p, DUST) / problem.prior) + 1)
     return gradient
 
 

@@ -19,7 +19,7 @@ GAP_TOLERANCE = 1e-8
 """Largest duality gap, relative to the objective (at least 1), beside what weights rounded from dust to 0 may cost."""
 
 AGREEMENT_TOLERANCE = 1e-6
-"""Largest difference to the objective of the second solver, relative to the objective (at least 1)."""
+"""How much lower the objective of the second solver may be, relative to the objective (at least 1)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,10 @@ class Certificate:
     """Objective minus a lower bound that holds for every feasible mixture (linearised law)."""
     gap_allowed: float
     second_solver: float | None
-    """Objective of an independent solver from another start; None if it found no feasible mixture."""
+    """Objective of an independent solver from another start, None if it found no feasible mixture.
+
+    It must not be lower. Higher only says that it stopped early: the gap proves that nothing lower exists.
+    """
     binding: tuple[int, ...]
     """Leaves whose weight equals their cap."""
     multipliers: Array
@@ -66,7 +69,9 @@ class Certificate:
             ("duality gap", self.gap, self.gap_allowed),
         ]
         if self.second_solver is not None:
-            checks.append(("gain of the second solver", self.objective - self.second_solver, AGREEMENT_TOLERANCE * scale))
+            checks.append(
+                ("gain of the second solver", self.objective - self.second_solver, AGREEMENT_TOLERANCE * scale)
+            )
         return [f"{name} {value:.3g} > {allowed:.3g}" for name, value, allowed in checks if not value <= allowed]
 
     @property
@@ -80,6 +85,8 @@ class Certificate:
         document = asdict(self)
         for field in ("names", "multipliers", "binding"):
             del document[field]
+        if not np.isfinite(self.divergence):  # possible at kl = 0: weight where the prior is 0; JSON knows no infinity
+            document["divergence"] = None
         prices = {names[j]: float(self.multipliers[j]) for j in self.binding}
         return {"ok": self.ok, **document, "shadow_prices": prices}
 
@@ -88,12 +95,13 @@ def certify(problem: Problem, p: Array, multipliers: Array | None = None) -> Cer
     """Check that p (m,) is feasible and optimal for a convex problem: Karush-Kuhn-Tucker conditions and duality gap.
 
     multipliers: (m,) prices of the caps to be checked; by default those that the gradient at p implies. Leaves that
-    cannot have weight (`Problem.closed`) are no part of the conditions. A weight of 0 under a KL term is accepted
-    only if the optimal weight is dust (DUST): the gradient tells what that weight is.
+    cannot have weight (`Problem.closed`) are no part of the conditions. A weight of 0 under a KL term, or below a tiny
+    cap, is accepted only if the optimal weight is dust (DUST): the gradient tells what that weight is.
     """
     caps = np.minimum(problem.caps, 1.0)
     binding = (p >= caps) & (caps < 1) & ~problem.closed
     gradient, positive = _gradient(problem, p), p > 0
+    dust = DUST * float((~positive & ~problem.closed).sum())
     if multipliers is None:
         multipliers = np.where(binding, np.maximum(_free_level(gradient, p, binding) - gradient, 0.0), 0.0)
     scale = max(1.0, float(np.abs(gradient[positive]).max(initial=0.0)))
@@ -105,12 +113,12 @@ def certify(problem: Problem, p: Array, multipliers: Array | None = None) -> Cer
         kl_weight=problem.kl,
         divergence=problem.divergence(p),
         sum_violation=abs(float(p.sum()) - 1),
-        bound_violation=float(np.maximum(p - np.where(problem.closed, 0.0, caps), -p).max()),
+        bound_violation=float(np.maximum(p - np.where(problem.closed, 0.0, caps), -p).clip(0.0).max()),
         stationarity=_stationarity(problem, p, gradient, multipliers) / scale,
         sign_violation=max(0.0, -float(multipliers.min())) / scale,
         complementarity=float(np.abs(multipliers * (caps - p)).max()),
         gap=_duality_gap(problem, p),
-        gap_allowed=GAP_TOLERANCE * max(1.0, abs(objective)) + problem.kl * len(p) * DUST,
+        gap_allowed=GAP_TOLERANCE * max(1.0, abs(objective)) + dust * (problem.kl + float(np.ptp(gradient))),
         second_solver=_second_solver(problem),
         binding=tuple(np.flatnonzero(binding).tolist()),
         multipliers=multipliers,
@@ -157,9 +165,9 @@ def _stationarity(problem: Problem, p: Array, gradient: Array, multipliers: Arra
     zero = ~positive & ~problem.closed
     if problem.kl > 0:  # optimal weight of a leaf rounded to 0: where the gradient with its KL term meets the level
         implied = problem.prior[zero] * np.exp(np.minimum((level - gradient[zero]) / problem.kl - 1, 700.0))
-        excess = np.where(implied <= 2 * DUST, 0.0, np.inf)
+        excess = np.where(np.minimum(implied, problem.caps[zero]) <= 2 * DUST, 0.0, np.inf)
     else:
-        excess = np.maximum(level - gradient[zero], 0.0)
+        excess = np.where(problem.caps[zero] <= DUST, 0.0, np.maximum(level - gradient[zero], 0.0))
     return float(np.concatenate([np.abs(priced[positive] - level), excess]).max(initial=0.0))
 
 
@@ -180,7 +188,7 @@ def _duality_gap(problem: Problem, p: Array) -> float:
 
 def _second_solver(problem: Problem) -> float | None:
     """Objective found by sequential quadratic programming (SLSQP) from the flattest feasible mixture."""
-    from scipy.optimize import minimize
+    from scipy.optimize import LinearConstraint, minimize
 
     is_open = ~problem.closed
     caps = np.minimum(problem.caps[is_open], 1.0)
@@ -192,13 +200,13 @@ def _second_solver(problem: Problem) -> float | None:
         p[is_open] = np.clip(x, floor, caps)
         return p
 
-    result = minimize(
+    result = minimize(  # type: ignore[call-overload]
         lambda x: problem.objective(expand(x)),
         start,
         jac=lambda x: _gradient(problem, expand(x))[is_open],
-        bounds=[(floor, cap) for cap in caps],
-        constraints={"type": "eq", "fun": lambda x: x.sum() - 1, "jac": np.ones_like},
+        bounds=[(floor, max(floor, float(cap))) for cap in caps],
+        constraints=LinearConstraint(np.ones((1, len(caps))), 1.0, 1.0),
         method="SLSQP",
-        options={"maxiter": 500, "ftol": 1e-13},
+        options={"maxiter": 100, "ftol": 1e-13},
     )
     return problem.objective(expand(result.x)) if abs(expand(result.x).sum() - 1) < 1e-9 else None

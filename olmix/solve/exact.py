@@ -1,5 +1,7 @@
 """Exact solution of the mixture problem: Clarabel through cvxpy, polished, and proved before it is returned."""
 
+import contextlib
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +34,7 @@ def solve(problem: Problem, cap_hint: str = "") -> Solution:
     problem.check_feasible(cap_hint)
     kept = ~problem.closed
     weights = _solve_open(problem, kept, None)
-    while (dust := kept & (weights < DUST)).any():
+    while (dust := kept & (weights < DUST)).any() and np.minimum(problem.caps, 1)[kept & ~dust].sum() >= 1:
         kept = kept & ~dust
         weights = _solve_open(problem, kept, weights)
     certificate = certify(problem, weights)
@@ -69,8 +71,7 @@ def _ask_clarabel(problem: Problem) -> Array:
     if problem.kl > 0:
         objective += problem.kl * cp.sum(cp.rel_entr(p, problem.prior))
     limits = [p >= 0, cp.sum(p) == 1, p <= problem.caps]
-    try:
+    with contextlib.suppress(cp.SolverError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "may be inaccurate": the certificate says whether it is
         cp.Problem(cp.Minimize(objective), limits).solve(solver=cp.CLARABEL)
-    except cp.SolverError:
-        pass
     return problem.prior if p.value is None or not np.isfinite(p.value).all() else p.value

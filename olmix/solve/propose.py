@@ -5,11 +5,11 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from olmix.solve.exact import Problem, solve
 
 from olmix.params import SolverParams, TargetParams
 from olmix.plan.planner import Plan
 from olmix.regression.fit import read_law
+from olmix.solve.exact import Problem, solve
 from olmix.solve.spec import KIND
 from olmix.store import Store, write_atomically
 

@@ -1,0 +1,104 @@
+"""A user's mistake gives one clear line and exit code 2, before anything is trained."""
+
+import pytest
+
+from tests.graph.miniature import build, change_params, run, snakemake, write_jsonl, write_yaml
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    return build(folder)
+
+
+def only_one_domain(p):
+    for name in ("maths", "web"):
+        (p / f"domains/{name}.yaml").unlink()
+
+
+KNOWN_BEFORE_ANY_JOB = {
+    "a missing data file": (
+        lambda p: (p / "data/texts/code.jsonl").unlink(),
+        "domains/code.yaml: files: 'data/texts/code.jsonl'",
+    ),
+    "a missing params file": (lambda p: (p / "params.yaml").unlink(), "params.yaml: no such file"),
+    "an unknown field": (lambda p: change_params(p, solver={"lambda": 1}), "params.yaml: solver.lambda: unknown field"),
+    "a bad value": (lambda p: change_params(p, solver={"kl": -1}), "params.yaml: solver.kl: found -1"),
+    "broken YAML": (
+        lambda p: (p / "domains/code.yaml").write_text("files: [a\n"),
+        "domains/code.yaml:2: not valid YAML",
+    ),
+    "one domain only": (only_one_domain, "one leaf only (code)"),
+    "a missing suite": (lambda p: (p / "suite.yaml").unlink(), "suite.yaml: no such file"),
+    "an item file missing": (lambda p: (p / "data/suite/news.jsonl").unlink(), "families.general.tasks.news.files"),
+    "the same data twice": (
+        lambda p: write_yaml(p / "domains/copy.yaml", {"files": "data/texts/code.jsonl"}),
+        "copy holds exactly the content of code",
+    ),
+}
+
+FOUND_BY_A_JOB = {
+    "caps below one": (
+        lambda p: change_params(p, target={"tokens": 10_000_000}),
+        "target.tokens: 10,000,000 cannot be met",
+    ),
+    "text field absent": (
+        lambda p: write_yaml(p / "domains/code.yaml", {"files": "data/texts/code.jsonl", "text": "body"}),
+        "code.jsonl: row 1: text field 'body' is absent; fields here: text",
+    ),
+    "not UTF-8": (
+        lambda p: (p / "data/texts/code.jsonl").write_bytes(b'{"text": "caf\xe9"}\n'),
+        "code.jsonl: byte 13 is not UTF-8",
+    ),
+    "an empty leaf": (
+        lambda p: write_yaml(
+            p / "domains/code.yaml", {"files": "data/texts/code.jsonl", "filters": {"min_chars": 9999}}
+        ),
+        "code has no document after filters",
+    ),
+    "an empty file": (lambda p: (p / "data/texts/code.jsonl").write_text(""), "code has no document after filters"),
+    "a leaf of a few tokens": (
+        lambda p: write_jsonl(p / "data/texts/code.jsonl", [{"text": "def"}]),
+        "code has",
+    ),
+    "an item without continuation": (
+        lambda p: write_jsonl(p / "data/suite/code.jsonl", [{"context": "x"}]),
+        "code.jsonl: row 1: field 'continuation' is absent",
+    ),
+    "another tokenizer": (
+        lambda p: change_params(p, tokenizer={"digest": "0" * 20}),
+        "tokenizer.digest: found 00000000000000000000, but the tokenizer at tokenizer has",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN_BEFORE_ANY_JOB)
+def test_mistakes_known_before_any_job(fresh, name):
+    mistake, message = KNOWN_BEFORE_ANY_JOB[name]
+    mistake(fresh)
+    for done in (run(fresh, "olmix", "plan"), snakemake(fresh)):
+        assert done.returncode == 2, done.stderr
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("olmix: ")
+        assert message in last
+        assert "Traceback" not in done.stderr
+    assert not (fresh / "store").exists()
+
+
+@pytest.mark.parametrize("name", FOUND_BY_A_JOB)
+def test_mistakes_that_only_a_job_can_find(fresh, name):
+    mistake, message = FOUND_BY_A_JOB[name]
+    mistake(fresh)
+    done = snakemake(fresh)
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert any(line.startswith("olmix: ") and message in line for line in done.stderr.splitlines()), done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    assert not (fresh / "store/proxy").exists()
+
+
+def test_a_mistake_that_was_mended_is_not_reported_again(fresh):
+    change_params(fresh, target={"tokens": 10_000_000})
+    assert snakemake(fresh, "plan").returncode == 2
+    change_params(fresh, target={"tokens": 30_000})
+    assert snakemake(fresh, "plan").returncode == 0
