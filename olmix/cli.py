@@ -12,7 +12,7 @@ import typer
 
 from olmix.errors import InputError, WorkError
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.process import die_with_parent
+from olmix.process import die_with_parent, keep_freed_memory
 from olmix.project import Project
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -35,6 +35,7 @@ def _start_job(
 ) -> None:
     global _log
     die_with_parent()
+    keep_freed_memory()
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         _log = log.open("w", encoding="utf-8")

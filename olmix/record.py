@@ -16,7 +16,7 @@ def record_in_dvc(root: Path, report: Callable[[str], None]) -> None:
     if not (root / ".dvc").is_dir():
         report("olmix: no .dvc folder here, so nothing is recorded; `dvc init` makes this a DVC project")
         return
-    command = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
+    command = [sys.executable, "-m", "dvc", "commit", "--force"]
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
     if done.returncode:
         reason = " ".join((done.stderr or done.stdout).split())

@@ -1,9 +1,12 @@
+import shutil
+
 import pytest
 
 from olmix.corpus.tokenizer import load_tokenizer
 from olmix.digest import digest
 from olmix.params import TokenizerParams
 from olmix.store import Store
+from tests.miniature import build, snakemake
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,20 @@ def put_tokens(store):
         return key
 
     return put
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A miniature project in which `snakemake` has run once. Not to be changed: use `project`."""
+    folder = build(tmp_path_factory.mktemp("finished"))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project with fresh times and without Snakemake's own state, as after a clone."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder, ignore=shutil.ignore_patterns(".snakemake"), copy_function=shutil.copy)
+    return folder

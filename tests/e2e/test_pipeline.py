@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from olmix.project import Project
-from tests.graph.miniature import run, snakemake
+from tests.miniature import run, snakemake
 
 pytestmark = pytest.mark.e2e
 

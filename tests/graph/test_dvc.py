@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.graph.miniature import change_params, planned_jobs, run
+from tests.miniature import change_params, planned_jobs, run
 
 
 def dvc(folder, *arguments):
@@ -50,7 +50,7 @@ def test_a_clone_that_pulls_has_nothing_to_do(recorded, tmp_path):
     dvc(recorded, "push", "-q")
     git(tmp_path, "clone", "-q", str(recorded), "clone")
     clone = tmp_path / "clone"
-    assert not (clone / "store").exists()
+    assert not (clone / "store/proxy").exists()
     dvc(clone, "pull", "-q")
     assert planned_jobs(clone) == {}
     assert "Data and pipelines are up to date" in dvc(clone, "status")

@@ -1,8 +1,10 @@
 """A user's mistake gives one clear line and exit code 2, before anything is trained."""
 
+import shutil
+
 import pytest
 
-from tests.graph.miniature import build, change_params, run, snakemake, write_jsonl, write_yaml
+from tests.miniature import build, change_params, run, snakemake, write_jsonl, write_yaml
 
 
 @pytest.fixture
@@ -10,6 +12,15 @@ def fresh(tmp_path):
     folder = tmp_path / "fresh"
     folder.mkdir()
     return build(folder)
+
+
+@pytest.fixture
+def untrained(project):
+    """The miniature with its tokens and nothing after them."""
+    for made in (*(project / "store").iterdir(), project / "results"):
+        if made.name not in ("tokens", "items"):
+            shutil.rmtree(made)
+    return project
 
 
 def only_one_domain(p):
@@ -87,18 +98,18 @@ def test_mistakes_known_before_any_job(fresh, name):
 
 
 @pytest.mark.parametrize("name", FOUND_BY_A_JOB)
-def test_mistakes_that_only_a_job_can_find(fresh, name):
+def test_mistakes_that_only_a_job_can_find(untrained, name):
     mistake, message = FOUND_BY_A_JOB[name]
-    mistake(fresh)
-    done = snakemake(fresh)
+    mistake(untrained)
+    done = snakemake(untrained)
     assert done.returncode == 2, done.stderr[-2000:]
     assert any(line.startswith("olmix: ") and message in line for line in done.stderr.splitlines()), done.stderr[-2000:]
     assert "Traceback" not in done.stderr
-    assert not (fresh / "store/proxy").exists()
+    assert not (untrained / "store/proxy").exists()
 
 
-def test_a_mistake_that_was_mended_is_not_reported_again(fresh):
-    change_params(fresh, target={"tokens": 10_000_000})
-    assert snakemake(fresh, "plan").returncode == 2
-    change_params(fresh, target={"tokens": 30_000})
-    assert snakemake(fresh, "plan").returncode == 0
+def test_a_mistake_that_was_mended_is_not_reported_again(untrained):
+    change_params(untrained, target={"tokens": 10_000_000})
+    assert snakemake(untrained, "plan").returncode == 2
+    change_params(untrained, target={"tokens": 30_000})
+    assert snakemake(untrained, "plan").returncode == 0

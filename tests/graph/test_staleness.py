@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from tests.graph.miniature import change_params, planned_jobs, sentences, snakemake, write_jsonl
+from tests.miniature import change_params, planned_jobs, sentences, snakemake, write_jsonl
 
 VIEWS = {"swarm_table": 1, "mixture": 1, "report": 1}
 REPLAN = {"plan": 1}

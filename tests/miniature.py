@@ -1,6 +1,7 @@
 """A real project at miniature size: four leaves, five proxy runs, a proof, all in about a minute on two cores."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 WORDS = {
     "code": ["def", "return", "self", "import", "(x)", "[i]", "= 0", "for i in", "range", "None"],
     "news": ["the president", "said", "on Monday", "that", "minister", "economy", "would", "not", "vote", "law"],
@@ -19,6 +20,7 @@ WORDS = {
 PARAMS = {
     "tokenizer": {"path": "tokenizer", "digest": ""},
     "evaluation": {"suite": "suite.yaml"},
+    "prior": {"temperature": 1},
     "target": {"tokens": 30_000, "repetition": 3},
     "swarm": {
         "runs_per_parameter": 1.2,
@@ -32,6 +34,8 @@ PARAMS = {
         "batch_size": 8,
         "learning_rate": 0.02,
     },
+    "regression": {"penalty": "auto"},
+    "solver": {"kl": 0.05},
     "validation": {"seeds": 2},
 }
 
@@ -88,7 +92,13 @@ def change_params(folder: Path, **sections: dict[str, object]) -> None:
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a tool of this environment in a project."""
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=600
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
     )
 
 
