@@ -1,14 +1,12 @@
 # Olmix: from text domains to an optimised mixture. `snakemake --cores N` makes everything; see README.md.
-import os
 import sys
 from pathlib import Path
 
 from olmix.errors import InputError
+from olmix.process import prefer_this_environment
 from olmix.workflow import Workflow
 
-# Jobs find the `olmix` command of this very environment, activated or not.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
+prefer_this_environment()
 try:
     flow = Workflow.load()
 except InputError as error:
@@ -42,6 +40,12 @@ onstart:
 
 onerror:
     if Path("logs/input-error.txt").exists():
-        print(f"olmix: {Path('logs/input-error.txt').read_text().strip()}", file=sys.stderr)
+        print(
+            f"olmix: {Path('logs/input-error.txt').read_text().strip()}",
+            file=sys.stderr,
+        )
         sys.exit(2)
-    print("olmix: failed; the log of the failed job is named above. To go on: the same command again", file=sys.stderr)
+    print(
+        "olmix: failed; the log of the failed job is named above. To go on: the same command again",
+        file=sys.stderr,
+    )

@@ -231,7 +231,7 @@ def mixture() -> None:
 
 @make.command()
 def report() -> None:
-    """The views results/report.html and results/metrics.json."""
+    """The views results/report.html, results/mixture.svg and results/metrics.json."""
     from olmix.report.collect import collect
     from olmix.report.views import write_report
 

@@ -7,6 +7,7 @@ rule report:
         ancient(flow.validations),
     output:
         "results/report.html",
+        "results/mixture.svg",
         "results/metrics.json",
         flow.stamp("report"),
     log:
@@ -18,6 +19,6 @@ rule report:
         mem_mb=1000,
         runtime=10,
     message:
-        "Write results/report.html and results/metrics.json"
+        "Write results/report.html, results/mixture.svg and results/metrics.json"
     shell:
         "exec olmix make --log {log} report"

@@ -17,7 +17,7 @@ from olmix.params import Params
 from olmix.plan.planner import Plan
 from olmix.regression.table import read_table
 from olmix.report.data import ReportData, correlation
-from olmix.report.page import render
+from olmix.report.page import picture, render
 from olmix.report.stamp import publish_view
 from olmix.solve.propose import read_weights
 from olmix.solve.spec import KIND as PROPOSAL
@@ -67,8 +67,8 @@ def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
 
 
 def write_report(data: ReportData, root: Path) -> None:
-    """`results/report.html` for people and `results/metrics.json` for `dvc metrics`."""
-    files = {"report.html": render(data), "metrics.json": _json(metrics(data))}
+    """`results/report.html` and `results/mixture.svg` for people, `results/metrics.json` for `dvc metrics`."""
+    files = {"report.html": render(data), "mixture.svg": picture(data), "metrics.json": _json(metrics(data))}
     publish_view("report", data.plan_key, root, files)
 
 
