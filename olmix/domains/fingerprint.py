@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from olmix.digest import digest, file_md5
-from olmix.domains.schema import Format, LeafSpec, file_format
+from olmix.domains.schema import Format, LeafSpec, Reader, file_format
 from olmix.errors import InputError
 from olmix.store import write_atomically
 
@@ -81,7 +81,7 @@ def fingerprint(specs: Iterable[LeafSpec], root: Path, cache: StatCache) -> list
     leaves: list[Leaf] = []
     by_content: dict[str, str] = {}
     for spec in specs:
-        files = tuple(sorted(_files(spec, root, cache), key=lambda file: (file.identity, file.format)))
+        files = identify(spec.files, spec.reader, root, cache, spec.where)
         content = digest({"files": [[f.identity, f.format] for f in files], "reader": _identity_of(spec, files)})
         if content in by_content:
             raise InputError(f"{spec.where}: {spec.name} holds exactly the content of {by_content[content]}")
@@ -101,18 +101,18 @@ def _identity_of(spec: LeafSpec, files: tuple[File, ...]) -> dict[str, Any]:
     return options
 
 
-def _files(spec: LeafSpec, root: Path, cache: StatCache) -> list[File]:
+def identify(patterns: Iterable[str], reader: Reader, root: Path, cache: StatCache, where: str) -> tuple[File, ...]:
+    """Files behind globs and URLs, sorted by identity. Raises InputError for a pattern without a file."""
     found: dict[str, File] = {}
-    for pattern in spec.files:
-        if "://" in pattern:
-            matches = _remote(pattern, spec.where)
-        else:
-            matches = _local(pattern, root, cache) or _tracked(pattern, root)
+    for pattern in patterns:
+        local = pattern.removeprefix("file://")
+        here = "://" not in local
+        matches = (_local(local, root, cache) or _tracked(local, root)) if here else _remote(local, where)
         if not matches:
-            raise InputError(f"{spec.where}: {pattern!r} matches no file")
+            raise InputError(f"{where}: {pattern!r} matches no file")
         for path, identity in matches.items():
-            found[path] = File(path, identity, file_format(spec.reader, path, spec.where))
-    return list(found.values())
+            found[path] = File(path, identity, file_format(reader, path, where))
+    return tuple(sorted(found.values(), key=lambda file: (file.identity, file.format)))
 
 
 def _local(pattern: str, root: Path, cache: StatCache) -> dict[str, str]:
@@ -159,6 +159,8 @@ def _remote_identity(fs: Any, name: str, info: dict[str, Any]) -> str:
     etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
     if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag):
         return f"md5:{etag}"  # S3 and compatible stores: the MD5 of a file uploaded in one part
+    if blob := info.get("blob_id"):  # the Hugging Face hub: digest of the content in git
+        return f"git:{blob}"
     if md5 := info.get("md5Hash") or info.get("content_settings", {}).get("content_md5"):
         return f"md5:{_hex(md5)}"
     if etag:

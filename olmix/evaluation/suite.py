@@ -1,7 +1,5 @@
 """Task suites: families of tasks, each a file of (context, continuation) items. Independent of the domain set."""
 
-import glob
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +7,8 @@ from pydantic import Field
 
 from olmix.corpus.readers import read_rows
 from olmix.digest import digest
-from olmix.domains.fingerprint import File, StatCache
-from olmix.domains.schema import Files, Format, Reader, file_format
+from olmix.domains.fingerprint import File, StatCache, identify
+from olmix.domains.schema import Files, Format, Reader
 from olmix.errors import InputError
 from olmix.schema import Section, read_yaml
 
@@ -19,7 +17,7 @@ class Task(Section):
     """One task: items in any file that `datasets` reads."""
 
     files: Files = Field(min_length=1)
-    """Globs of local files, relative to the project folder."""
+    """Globs of local files, relative to the project folder, or fsspec URLs such as hf://datasets/name/test.parquet."""
     format: Format | None = None
     """jsonl, parquet or csv; by file name if left out."""
     context: str = "context"
@@ -95,7 +93,7 @@ def read_suite(path: Path, root: Path, cache: StatCache) -> Suite:
             if name in tasks:
                 raise InputError(f"{where}: task {name!r} is also in family {tasks[name].family!r}")
             weight = family.weight / total / len(family.tasks)
-            files = tuple(sorted(_files(task, root, cache, where), key=lambda file: file.identity))
+            files = identify(task.files, Reader(format=task.format), root, cache, f"{where}.files")
             tasks[name] = SuiteTask(name, family_name, weight, files, task, where)
     return Suite(tuple(tasks[name] for name in sorted(tasks)))
 
@@ -117,15 +115,3 @@ def read_items(task: SuiteTask) -> list[Item]:
     if not items:
         raise InputError(f"{task.where}: {task.name} has no item")
     return items
-
-
-def _files(task: Task, root: Path, cache: StatCache, where: str) -> list[File]:
-    files = []
-    for pattern in task.files:
-        paths = sorted(glob.glob(os.path.join(glob.escape(str(root)), pattern), recursive=True))  # noqa: PTH118,PTH207
-        if not paths:
-            raise InputError(f"{where}.files: {pattern!r} matches no file")
-        for path in paths:
-            file_type = file_format(Reader(format=task.format), path, where)
-            files.append(File(path, cache.identity(Path(path)), file_type))
-    return files

@@ -142,3 +142,11 @@ def test_files_that_dvc_tracks_keep_their_identity_when_they_are_not_pulled(proj
     (project / "data/a1.jsonl").unlink()
     (project / "data/a2.jsonl").unlink()
     assert contents(project) == before
+
+
+def test_a_file_url_is_the_local_file(project):
+    before = contents(project)
+    (project / "domains/b.yaml").write_text(f"files: file://{project}/data/b.jsonl\n")
+    assert contents(project) == before
+    os.utime(project / "data/b.jsonl")
+    assert contents(project) == before

@@ -205,3 +205,14 @@ def test_mistakes_in_a_suite_file(suite_folder, text, message):
     with pytest.raises(InputError, match=r"suite\.yaml") as error:
         read(suite_folder)
     assert message.split(": found")[0] in str(error.value)
+
+
+def test_items_may_lie_behind_a_url(suite_folder, tokenizer, store):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/items/a.jsonl", (suite_folder / "items.jsonl").read_bytes())
+    (suite_folder / "suite.yaml").write_text("families: {f: {tasks: {t: {files: 'memory://items/*.jsonl'}}}}\n")
+    tasks, _ = read_tokens(store, make_items(read(suite_folder), tokenizer, store, silent))
+    assert tasks["t"].sizes.tolist() == [4, 1]
+    memory.rm("/items", recursive=True)
