@@ -2,8 +2,8 @@
 import sys
 from pathlib import Path
 
-from olmix.errors import InputError
-from olmix.process import prefer_this_environment
+from olmix.errors import InputError, WorkError
+from olmix.process import hold_lock, prefer_this_environment
 from olmix.workflow import Workflow
 
 prefer_this_environment()
@@ -35,6 +35,11 @@ rule all:
 
 # A mistake in the user's input that only a job could find ends like one found while reading the project: one line, exit 2.
 onstart:
+    try:
+        lock = hold_lock(Path(".snakemake/olmix.lock"))
+    except WorkError as error:
+        print(f"olmix: {error}", file=sys.stderr)
+        sys.exit(1)
     Path("logs/input-error.txt").unlink(missing_ok=True)
 
 

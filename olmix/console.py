@@ -16,7 +16,7 @@ def print_plan(summary: dict[str, Any]) -> None:
     runs, free = summary["runs"], summary["free"]
     changes = [f"{len(names)} {what}" for what, names in summary["update"].items() if names]
     out.print(f"Domain set: {', '.join(changes) or 'no change'}")
-    out.print(f"Free leaves ({len(free)}): {', '.join(free)}")
+    out.print(f"Free leaves ({len(free)}): {', '.join(free)}", soft_wrap=True)
     out.print(f"Swarm: {runs['total']} runs, {runs['cached']} in the store, {runs['to_run']} to run")
     out.print(f"Proof: {summary['validation_runs']} runs of the prior and the proposal")
     out.print(f"To train: {summary['tokens_to_train']:,} tokens")

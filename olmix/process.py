@@ -1,10 +1,14 @@
 """What a job asks of the operating system."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import IO
+
+from olmix.errors import WorkError
 
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -29,3 +33,23 @@ def keep_freed_memory() -> None:
 def prefer_this_environment() -> None:
     """Let child processes find the commands of this very environment first, activated or not."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def hold_lock(path: Path) -> IO[str]:
+    """Lock a project for this process; the kernel gives the lock back however the process ends.
+
+    Keep the returned file open. Raises WorkError if another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        raise WorkError(
+            f"process {handle.read().strip()} is already at work in this folder; wait for it or stop it"
+        ) from None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle

@@ -48,7 +48,7 @@ def sentences(topic: str, count: int, seed: int) -> list[str]:
 
 def build(folder: Path) -> Path:
     """Write the project."""
-    for name in ("Snakefile", "dvc.yaml"):
+    for name in ("Snakefile", "dvc.yaml", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     for name in ("rules", "profiles"):
         shutil.copytree(ROOT / name, folder / name)

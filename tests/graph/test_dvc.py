@@ -33,6 +33,7 @@ def recorded(project):
     done = run(project, "olmix", "record")
     assert done.returncode == 0, done.stderr
     git(project, "add", "-A")
+    git(project, "add", "-f", "data/texts.dvc", "data/suite.dvc")
     git(project, "commit", "-qm", "finished")
     return project
 
