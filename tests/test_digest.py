@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olmix.digest import canonical, digest, file_md5
@@ -12,6 +12,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), PLAIN, min_size=2))
 def test_order_of_keys_does_not_matter(value):
     assert digest(dict(reversed(value.items()))) == digest(value)

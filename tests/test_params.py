@@ -25,6 +25,11 @@ def test_token_counts_may_be_written_with_units(tmp_path, text, tokens):
         ("target: {tokens: 20M, repetiton: 4}", "target.repetiton: unknown field; allowed here: repetition, tokens"),
         ("target: {tokens: many}", "target.tokens: found 'many': input should be a valid integer"),
         ("target: {tokens: -3}", "target.tokens: found -3: input should be greater than 0"),
+        (
+            "target: {tokens: 20M}\nprior: {manual: {web: .nan}}",
+            "prior.manual.web: found nan: input should be a finite",
+        ),
+        ("target: {tokens: 20M}\nsolver: {kl: .inf}", "solver.kl: found inf: input should be a finite number"),
         ("target: {}", "target.tokens: required field is missing"),
     ],
 )
