@@ -6,6 +6,7 @@ from olmix.corpus.tokenizer import load_tokenizer
 from olmix.digest import digest
 from olmix.params import TokenizerParams
 from olmix.store import Store
+from tests.browser import browser as browser
 from tests.miniature import build, snakemake
 
 

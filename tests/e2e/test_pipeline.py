@@ -81,9 +81,11 @@ def test_the_proposal_was_trained_on_the_proposed_mixture(finished, mixture):
             assert share == pytest.approx(mixture["weights"][leaf.name], abs=32 / total)
 
 
-def test_the_report_is_written(finished):
-    page = (finished / "results/report.html").read_text()
-    assert all(name in page for name in ("code", "maths", "web:games", "web:news"))
+def test_the_report_renders_in_a_real_browser(finished, browser):
+    page = browser.open((finished / "results/report.html").read_text())
+    assert page.console == []
+    assert page.dom.count("<svg") >= 6
+    assert all(name in page.dom for name in ("code", "maths", "web:games", "web:news"))
 
 
 def test_a_run_from_scratch_gives_the_same_mixture(finished, tmp_path):
