@@ -30,7 +30,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 check: texts  ## format, lint and types
 	ruff format --check .
-	ruff check .
+	ruff check --no-cache .
 	mypy
 	snakefmt --check Snakefile rules
 	@# The environment of every rule is the pinned .venv, so the one lint that asks for conda or a container is left out.

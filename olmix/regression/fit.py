@@ -5,11 +5,11 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from olmix.regression.crossval import cross_validated
-from olmix.regression.log_linear import LogLinear
 
 from olmix.params import RegressionParams
 from olmix.plan.planner import Plan
+from olmix.regression.crossval import cross_validated
+from olmix.regression.log_linear import LogLinear
 from olmix.regression.spec import KIND, RECIPE
 from olmix.regression.table import read_table
 from olmix.store import Store, write_atomically

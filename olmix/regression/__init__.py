@@ -1,0 +1,1 @@
+"""Laws: families of regressions from mixture to score, cross-validation, and the fit of a swarm."""

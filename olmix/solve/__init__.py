@@ -1,0 +1,1 @@
+"""The mixture problem: exact solvers, certificates, proposals and the proof by training."""
