@@ -136,6 +136,12 @@ class ProxyParams(Section):
     """Gradient norm clipping."""
     seed: int = Field(0, ge=0)
     """Seed of initialisation and data order, shared by the whole swarm (common random numbers)."""
+    command: str | None = None
+    """A trainer of your own instead of the built-in one; called with the path of a run specification (docs/trainer.md)."""
+    command_version: int = Field(1, ge=1)
+    """Raise it when the command would train another model from the same specification: all runs are then made again."""
+    command_writes: Literal["checkpoint", "scores"] = "checkpoint"
+    """What the command leaves in its output folder: a transformers checkpoint, which is then scored, or scores."""
 
 
 class RegressionParams(Section):
@@ -154,6 +160,35 @@ class SolverParams(Section):
 
     kl: float = Field(0.05, ge=0)
     """Weight of the KL penalty to the prior."""
+    kl_space: Literal["collapsed", "expanded"] = "collapsed"
+    """Under mixture reuse, whether the KL term counts a virtual domain as one (as the paper's released code) or leaf by
+    leaf."""
+
+
+class ReuseParams(Section):
+    """Mixture reuse: what is recomputed when the domain set differs from the last accepted one (paper, section 4)."""
+
+    strategy: Literal["full", "partial", "swarm", "none"] = "full"
+    """`full` freezes the ratios of all unaffected leaves, `partial` of those not named in `recompute`, `swarm` freezes
+    nothing but counts earlier runs, `none` recomputes everything."""
+    recompute: list[str] = []
+    """Unaffected leaves or sources that `partial` recomputes too."""
+    virtual: Literal["one", "source"] = "one"
+    """Whether `partial` freezes all unaffected leaves in one virtual domain or the leaves of each source in its own."""
+    prior: dict[str, float] = {}
+    """Prior weights of virtual domains, in place of the sums of their leaves' priors; the rest shares what is left."""
+    evidence: bool = True
+    """Fit the laws also on runs of accepted generations that are mixtures of today's coordinates."""
+
+    @model_validator(mode="after")
+    def _only_partial(self) -> "ReuseParams":
+        if self.strategy != "partial" and (self.recompute or self.virtual != "one"):
+            raise ValueError(f"strategy {self.strategy} takes no `recompute` and no `virtual`; they belong to partial")
+        if self.strategy == "partial" and not self.recompute and self.virtual == "one":
+            raise ValueError("strategy partial needs `recompute` or `virtual: source`; without them it is full")
+        if bad := [name for name, weight in self.prior.items() if not 0 < weight < 1]:
+            raise ValueError(f"prior.{bad[0]} is {self.prior[bad[0]]}; allowed: above 0 and below 1")
+        return self
 
 
 class ValidationParams(Section):
@@ -177,6 +212,7 @@ class Params(Section):
     regression: RegressionParams = RegressionParams()
     solver: SolverParams = SolverParams()
     validation: ValidationParams = ValidationParams()
+    reuse: ReuseParams = ReuseParams()
 
 
 def read_params(path: Path) -> Params:

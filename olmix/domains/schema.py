@@ -50,14 +50,23 @@ class Reader(Section):
     filters: Filters = Filters()
 
 
-class Topic(Reader):
+class Lineage(Section):
+    """Where a leaf comes from, if its files do not tell. Only words of `olmix plan` depend on it."""
+
+    partition_of: str = ""
+    """Leaf of the last accepted domain set that this leaf is a part of."""
+    merge_of: list[str] = []
+    """Leaves of the last accepted domain set that this leaf joins."""
+
+
+class Topic(Reader, Lineage):
     """A leaf below a source."""
 
     files: Files = Field(min_length=1)
     """Globs of local files, relative to the project folder, or fsspec URLs such as s3://bucket/*.parquet."""
 
 
-class Source(Reader):
+class Source(Reader, Lineage):
     """One `domains/<source>.yaml`: `files` makes the source a single leaf, `topics` divides it."""
 
     description: str = ""
@@ -67,15 +76,16 @@ class Source(Reader):
     files: Files = []
     """As for a topic; excludes `topics`."""
     topics: dict[str, Topic] = {}
-    """Leaves of this source. Reader fields of the source are their defaults."""
+    """Leaves of this source. Reader fields and lineage of the source are their defaults."""
 
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, data: object) -> object:
-        """Reader fields of the source apply to topics that do not set them."""
+        """Reader fields and lineage of the source apply to topics that do not set them."""
         if not isinstance(data, dict) or not isinstance(data.get("topics"), dict):
             return data
-        shared = {name: data[name] for name in Reader.model_fields if name in data}
+        inherited = [*Reader.model_fields, *Lineage.model_fields]
+        shared = {name: data[name] for name in inherited if name in data}
         topics = {name: shared | topic if isinstance(topic, dict) else topic for name, topic in data["topics"].items()}
         return data | {"topics": topics}
 
@@ -98,6 +108,7 @@ class LeafSpec:
     files: tuple[str, ...]
     where: str
     """File and field that declare it, for messages."""
+    lineage: Lineage = Lineage()
 
     @property
     def name(self) -> str:
@@ -120,10 +131,11 @@ def read_domains(folder: Path) -> list[LeafSpec]:
             raise InputError(f"{path}: source {path.stem!r} is declared twice, as .yaml and as .yml")
         source = read_yaml(path, Source)
         if source.files:
-            leaves.append(LeafSpec(path.stem, None, _reader(source), tuple(source.files), f"{path}: files"))
+            where = f"{path}: files"
+            leaves.append(LeafSpec(path.stem, None, _reader(source), tuple(source.files), where, _lineage(source)))
         for name, topic in source.topics.items():
             where = f"{path}: topics.{name}.files"
-            leaves.append(LeafSpec(path.stem, name, _reader(topic), tuple(topic.files), where))
+            leaves.append(LeafSpec(path.stem, name, _reader(topic), tuple(topic.files), where, _lineage(topic)))
     return sorted(leaves, key=lambda leaf: leaf.name)
 
 
@@ -145,3 +157,7 @@ FORMATS = "jsonl, parquet, csv, text"
 
 def _reader(section: Reader) -> Reader:
     return Reader(**{name: getattr(section, name) for name in Reader.model_fields})
+
+
+def _lineage(section: Lineage) -> Lineage:
+    return Lineage(partition_of=section.partition_of, merge_of=section.merge_of)
