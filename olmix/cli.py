@@ -124,6 +124,35 @@ def record() -> None:
     record_in_dvc(Path(), _say)
 
 
+@app.command("import")
+def import_evidence(
+    name: Annotated[str, typer.Argument(help="Name of the folder below evidence/.", show_default=False)],
+    mixtures: Annotated[Path, typer.Option(help="CSV file: a row per run, its id and a weight per leaf.")],
+    scores: Annotated[Path, typer.Option(help="CSV file: a row per run, its id and bits per byte per task.")],
+) -> None:
+    """Adopt finished runs from elsewhere as evidence for the laws, pinned to today's leaves, suite and proxy."""
+    from olmix.plan.imports import FOLDER, import_notes, import_runs
+
+    project = Project.load()
+    leaves, suite = project.leaves, project.suite
+    for note in import_notes(mixtures, scores, leaves, suite):
+        _say(note)
+    adopted = import_runs(project.root, name, mixtures, scores, leaves, suite, project.run_template)
+    for run, reason in adopted.unusable:
+        _say(f"{run}: not usable: {reason}")
+    typer.echo(f"{FOLDER}/{name}: {len(adopted.runs)} usable runs; commit the folder, `olmix plan` shows what changes")
+
+
+@app.command("accept")
+def accept_mixture(
+    name: Annotated[str | None, typer.Option(help="Name of the generation; by default what was updated.")] = None,
+) -> None:
+    """Adopt results/mixture.yaml as the next generation in mixtures/; the next edit of the domain set builds on it."""
+    from olmix.accept import accept
+
+    typer.echo(accept(Project.load(), name, _say))
+
+
 @app.command("reference")
 def print_reference() -> None:
     """Documentation of every field of params, domain files and suites, as Markdown."""
@@ -159,14 +188,16 @@ def plan() -> None:
 @make.command()
 def proxy(key: Key, threads: Threads = 1) -> None:
     """Train one proxy, and score it while the model is in memory."""
-    from olmix.evaluation.score import stage_evaluation
-    from olmix.proxy.train import train
+    from olmix.evaluation.evaluate import stage_evaluation
+    from olmix.proxy.run import run_proxy
 
     project = Project.load()
-    run = project.plan().run(key)
+    today = project.plan()
+    run = today.run(key)
+    names = {leaf.tokens_key: leaf.name for leaf in today.leaves}
     say = _say_of(run.name)
-    train(run.spec, project.store, threads, say)
-    stage_evaluation(key, project.suite.content, project.items_key, project.store, threads, say)
+    run_proxy(run.spec, names, project.items_key, project.store, threads, say)
+    stage_evaluation(run.spec, project.suite.content, project.items_key, project.store, threads, say)
 
 
 @make.command()
@@ -175,10 +206,10 @@ def evaluation(key: Key, threads: Threads = 1) -> None:
     project = Project.load()
     if project.store.publish_staged(EVALUATION, key):
         return
-    from olmix.evaluation.score import evaluate
+    from olmix.evaluation.evaluate import evaluate
 
     run = project.plan().evaluated_run(key)
-    evaluate(run.key, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
+    evaluate(run.spec, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
 
 
 @make.command()
@@ -237,5 +268,6 @@ def report() -> None:
 
     project = Project.load()
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    data = collect(project.plan(), project.params, project.store, project.root.resolve().name, created)
+    name = project.root.resolve().name
+    data = collect(project.plan(), project.params, project.request.ancestors, project.store, name, created)
     write_report(data, project.root)

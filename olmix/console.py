@@ -1,5 +1,6 @@
 """Tables for people, on stdout."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
@@ -8,18 +9,69 @@ from rich.table import Table
 from olmix.summary import Work
 
 _BAR = 24
+_LISTED = 12
 
 
 def print_plan(summary: dict[str, Any]) -> None:
     """What the plan asks for, in words."""
-    out = Console(highlight=False)
-    runs, free = summary["runs"], summary["free"]
-    changes = [f"{len(names)} {what}" for what, names in summary["update"].items() if names]
-    out.print(f"Domain set: {', '.join(changes) or 'no change'}")
-    out.print(f"Free leaves ({len(free)}): {', '.join(free)}", soft_wrap=True)
-    out.print(f"Swarm: {runs['total']} runs, {runs['cached']} in the store, {runs['to_run']} to run")
+    out = Console(highlight=False, soft_wrap=True)
+    runs, evidence = summary["runs"], summary["evidence"]
+    for line in _changes(summary):
+        out.print(line)
+    for name, ratios in summary["virtual"].items():
+        out.print(f"Frozen as {name} ({len(ratios)} leaves): {_listed(ratios)}")
+    if summary["free"]:
+        out.print(f"Free ({len(summary['free'])}): {_listed(summary['free'])}")
+    if runs["total"] or summary["free"]:
+        out.print(f"Swarm: {runs['total']} runs, {runs['cached']} in the store, {runs['to_run']} to run")
+    else:
+        out.print(
+            "Swarm: no run is needed; the mixture is carried over: removed leaves drop out, the rest is renormalised"
+        )
+    used = [f"{evidence[kind]} {kind} runs" for kind in ("earlier", "imported") if evidence[kind]]
+    if used:
+        out.print(f"Evidence besides: {', '.join(used)}")
+    for name, reason in evidence["unusable"]:
+        out.print(f"  not used: {name}: {reason}")
     out.print(f"Proof: {summary['validation_runs']} runs of the prior and the proposal")
-    out.print(f"To train: {summary['tokens_to_train']:,} tokens")
+    out.print(f"To train: {_training(summary['tokens_to_train'], summary['seconds_to_train'])}")
+    if summary["parent"]:
+        full = _training(summary["full_recomputation_tokens"], summary["full_recomputation_seconds"])
+        out.print(f"Full recomputation: {summary['full_recomputation_runs']} runs, {full}")
+    if not summary["exact"]:
+        out.print(
+            f"Not tokenised yet: {_listed(summary['untokenised'])}; runs count as to run until "
+            "`snakemake --cores all plan` has counted their tokens"
+        )
+
+
+def _changes(summary: dict[str, Any]) -> list[str]:
+    """What happened to the domain set since the parent, a line per operator."""
+    update, lineage = summary["update"], summary["lineage"]
+    if summary["parent"] is None:
+        return [f"Domain set: {len(update['added'])} leaves, no accepted mixture to start from"]
+    lines = [f"Since {summary['parent']}:"]
+    for operator in ("added", "removed", "revised"):
+        if update[operator]:
+            lines.append(f"  {operator}: {_listed(update[operator])}")
+    regrouped: dict[str, list[str]] = {}
+    for name in update["partitioned"]:
+        regrouped.setdefault(" + ".join(lineage[name]), []).append(name)
+    lines += [f"  regrouped: {origin} -> {_listed(parts)}" for origin, parts in regrouped.items()]
+    renamed = [f"{lineage[name][0]} -> {name}" for name in update["unchanged"] if name in lineage]
+    if renamed:
+        lines.append(f"  renamed: {_listed(renamed)}")
+    return [*lines, f"  unchanged: {len(update['unchanged'])}"]
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = list(names)
+    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return ", ".join(found[:_LISTED]) + more
+
+
+def _training(tokens: int, seconds: float | None) -> str:
+    return f"{tokens:,} tokens" + (f", about {_duration(seconds)} on all cores of this machine" if seconds else "")
 
 
 def print_progress(work: list[Work], seconds_left: float | None) -> None:
@@ -29,7 +81,7 @@ def print_progress(work: list[Work], seconds_left: float | None) -> None:
         filled = _BAR * phase.done // phase.total if phase.total else _BAR
         out.print(f"{phase.name:<12} {'█' * filled}{'░' * (_BAR - filled)} {phase.done}/{phase.total}")
     if seconds_left is None:
-        out.print("time left: known once the first run has finished")
+        out.print("time left: known once a run has finished")
     elif seconds_left:
         out.print(f"time left: about {_duration(seconds_left)} of training on all cores of this machine")
 
@@ -47,14 +99,21 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
         bar = "█" * round(_BAR * weight / largest) + (" at its cap" if weight >= leaf["cap"] * (1 - 1e-6) else "")
         table.add_row(name, f"{leaf['prior']:.1%}", f"{weight:.1%}", bar, f"{leaf['epochs']:.2f}")
     out.print(table)
-    gain = metrics["gain_percent"]
-    measured = (
-        f"measured {gain['measured']:.1f} % ± {gain.get('standard_error', float('nan')):.1f}"
-        if "measured" in gain
-        else "not measured (validation.seeds is 0)"
-    )
-    out.print(f"\nGain over the prior in bits per byte: predicted {gain['predicted']:.1f} %, {measured}")
+    out.print(f"\nGain over the prior in bits per byte: {_gain(metrics['gain_percent'])}")
+    if mixture["parent"]:
+        frozen = sum(mixture["weights"][leaf] for ratios in mixture["virtual"].values() for leaf in ratios)
+        out.print(f"Reuse ({mixture['strategy']}): {frozen:.1%} of the weight has the ratios of {mixture['parent']}")
     out.print("Mixture: results/mixture.yaml   Report: results/report.html")
+
+
+def _gain(gain: dict[str, float]) -> str:
+    predicted = (
+        f"predicted {gain['predicted']:.1f} %" if "predicted" in gain else "not predicted (no law at this prior)"
+    )
+    if "measured" not in gain:
+        return f"{predicted}, not measured (validation.seeds is 0)"
+    error = f" ± {gain['standard_error']:.1f}" if "standard_error" in gain else ""
+    return f"{predicted}, measured {gain['measured']:.1f} %{error}"
 
 
 def _duration(seconds: float) -> str:

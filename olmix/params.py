@@ -143,6 +143,12 @@ class ProxyParams(Section):
     command_writes: Literal["checkpoint", "scores"] = "checkpoint"
     """What the command leaves in its output folder: a transformers checkpoint, which is then scored, or scores."""
 
+    @property
+    def run_tokens(self) -> int:
+        """Tokens of one run: whole batches."""
+        batch = self.batch_size * self.sequence_length
+        return self.tokens // batch * batch
+
 
 class RegressionParams(Section):
     """The law from mixture to task score, f(p) = c + exp(t'p), one per task."""

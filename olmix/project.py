@@ -7,14 +7,21 @@ from pathlib import Path
 from olmix.corpus.tokenizer import FrozenTokenizer, load_tokenizer
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.corpus.tokens import tokens_key
+from olmix.digest import digest
 from olmix.domains.fingerprint import CACHE, Leaf, StatCache, fingerprint
 from olmix.domains.schema import read_domains
 from olmix.errors import InputError, WorkError
 from olmix.evaluation.items import items_key
 from olmix.evaluation.suite import Suite, read_suite
 from olmix.params import Params, read_params
-from olmix.plan.planner import KIND as PLAN
-from olmix.plan.planner import Plan, check_domain_set, make_plan, plan_key
+from olmix.plan.history import FOLDER as MIXTURES
+from olmix.plan.history import AcceptedMixture, lineage, read_history
+from olmix.plan.imports import FOLDER as EVIDENCE
+from olmix.plan.imports import read_imports
+from olmix.plan.plan import KIND as PLAN
+from olmix.plan.plan import Plan
+from olmix.plan.planner import check_domain_set, make_plan
+from olmix.plan.request import Request
 from olmix.store import MANIFEST, Store, write_atomically
 
 
@@ -23,9 +30,9 @@ class Project:
     """Everything that is known before any work is done."""
 
     root: Path
-    params: Params
-    leaves: tuple[Leaf, ...]
-    suite: Suite
+    request: Request
+    history: tuple[AcceptedMixture, ...]
+    """All accepted mixtures, oldest first."""
     store: Store
     cache: StatCache
 
@@ -37,12 +44,37 @@ class Project:
         leaves = tuple(fingerprint(read_domains(root / params.domains), root, cache))
         check_domain_set(leaves)
         suite = read_suite(root / params.evaluation.suite, root, cache)
-        return cls(root, params, leaves, suite, Store(root / "store"), cache)
+        history = tuple(read_history(root / MIXTURES))
+        ancestors = tuple(lineage(history, [leaf.content for leaf in leaves]))
+        imports = read_imports(root / EVIDENCE, leaves, suite, run_settings(params))
+        request = Request(leaves, params, suite, ancestors, imports)
+        request.check()
+        return cls(root, request, history, Store(root / "store"), cache)
 
-    @cached_property
+    @property
+    def params(self) -> Params:
+        """All settings."""
+        return self.request.params
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Today's domain set."""
+        return self.request.leaves
+
+    @property
+    def suite(self) -> Suite:
+        """The evaluation suite."""
+        return self.request.suite
+
+    @property
     def plan_key(self) -> str:
         """Key of today's plan."""
-        return plan_key(self.leaves, self.params, self.suite)
+        return self.request.key
+
+    @property
+    def run_template(self) -> str:
+        """Digest of the settings that imported runs must share."""
+        return run_settings(self.params)
 
     @cached_property
     def tokens_keys(self) -> list[str]:
@@ -70,18 +102,25 @@ class Project:
             raise WorkError("no plan for today's domain set and params yet; `snakemake --cores all plan` makes it")
         return Plan.model_validate(self.store.read_json(PLAN, self.plan_key, "plan.json"))
 
+    def todays_plan(self) -> Plan:
+        """Today's plan, from the store or computed. Raises WorkError without the token counts of all leaves."""
+        return self.plan() if self.store.has(PLAN, self.plan_key) else self.compute_plan()
+
     def make_plan(self) -> str:
         """Plan today's domain set from the token counts in the store and publish `plan.json`; returns the plan key."""
         key = self.plan_key
         if not self.store.has(PLAN, key):
-            counts = [self.store.manifest(TOKENS, tokens)["facts"] for tokens in self.tokens_keys]
-            vocabulary = self.tokenizer().vocabulary
-            plan = make_plan(self.leaves, counts, self.params, self.suite, vocabulary)
+            plan = self.compute_plan()
             with self.store.publish(PLAN, key) as draft:
                 write_atomically(draft.path / "plan.json", plan.model_dump_json(indent=1) + "\n")
                 draft.inputs = {"tokens": {leaf.name: leaf.tokens_key for leaf in plan.leaves}}
         self.cache.save()
         return key
+
+    def compute_plan(self) -> Plan:
+        """Today's plan from the token counts in the store; nothing is written. Raises WorkError without counts."""
+        counts = [self.store.manifest(TOKENS, tokens)["facts"] for tokens in self.tokens_keys]
+        return make_plan(self.request, counts, self.tokenizer().vocabulary)
 
     def artefact(self, kind: str, key: str) -> str:
         """Path of an artefact's manifest relative to the project folder, as Snakemake names it."""
@@ -90,3 +129,8 @@ class Project:
     def tokens_artefacts(self) -> list[str]:
         """Manifests of all leaves' tokens."""
         return [self.artefact(TOKENS, key) for key in self.tokens_keys]
+
+
+def run_settings(params: Params) -> str:
+    """Digest of everything that makes two runs on the same mixture comparable."""
+    return digest({"proxy": params.proxy.model_dump(mode="json"), "tokenizer": params.tokenizer.digest})

@@ -7,8 +7,12 @@ from typing import Any
 
 import yaml
 
+from olmix.corpus.tokens import KIND as TOKENS
 from olmix.errors import WorkError
 from olmix.evaluation.spec import KIND as EVALUATION
+from olmix.plan.history import Spent
+from olmix.plan.ledger import mean_run, spending
+from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
@@ -24,28 +28,68 @@ class Work:
 
 
 def summarise_plan(project: Project) -> dict[str, Any]:
-    """The object that `olmix plan --json` prints."""
-    plan = project.plan()
-    cached = sum(project.store.has(PROXY, run.key) for run in plan.swarm)
-    missing = [run for run in plan.runs if not project.store.has(PROXY, run.key)]
-    proofs = [run for run in plan.validation if not project.store.has(VALIDATION, run.key)]
-    budget = sum(plan.swarm[0].spec.counts.values())
+    """The object that `olmix plan --json` prints.
+
+    While a leaf is not tokenised, the mixtures of the swarm are not known: `exact` is then false and all of its runs
+    count as to run. Times are of training on all cores of this machine, null before any run has been timed.
+    """
+    request, store = project.request, project.store
+    untokenised = [
+        leaf.name for leaf, key in zip(project.leaves, project.tokens_keys, strict=True) if not store.has(TOKENS, key)
+    ]
+    plan = None if untokenised else project.todays_plan()
+    if plan is None:
+        total, cached = request.runs, 0
+        missing, proofs = request.runs, 2 * project.params.validation.seeds
+        earlier, imported = 0, sum(len(i.runs) for i in request.imports)
+        unusable = [list(pair) for i in request.imports for pair in i.unusable]
+    else:
+        counted = plan.fitted if plan.strategy == "swarm" else plan.swarm
+        known = len(plan.imports) if plan.strategy == "swarm" else 0
+        total = len(counted) + known
+        cached = sum(store.has(PROXY, run.key) for run in counted) + known
+        missing = len({run.key for run in plan.runs if not store.has(PROXY, run.key)})
+        proofs = sum(not store.has(VALIDATION, run.key) for run in plan.validation)
+        earlier, imported = len(plan.evidence), len(plan.imports)
+        unusable = [list(pair) for pair in plan.unusable]
+    run = mean_run(spending(_costs(project, plan)), request.ancestors)
+    budget = project.params.proxy.run_tokens
+    tokens = budget * (missing + proofs)
     return {
-        "update": plan.update,
-        "strategy": plan.strategy,
-        "virtual": {},
-        "free": [leaf.name for leaf in plan.leaves],
-        "runs": {"total": len(plan.swarm), "cached": cached, "to_run": len(plan.swarm) - cached},
-        "validation_runs": len(plan.prior_runs) + len(plan.validation),
-        "full_recomputation_runs": len(plan.swarm),
-        "tokens_to_train": budget * (len(missing) + len(proofs)),
+        "update": request.update.by_operator,
+        "lineage": request.update.lineage,
+        "parent": request.parent.name if request.parent else None,
+        "strategy": request.strategy,
+        "virtual": {c.name: c.ratios for c in request.coordinates if c.virtual},
+        "free": [c.name for c in request.coordinates if not c.virtual],
+        "runs": {"total": total, "cached": cached, "to_run": total - cached},
+        "evidence": {"earlier": earlier, "imported": imported, "unusable": unusable},
+        "validation_runs": 2 * project.params.validation.seeds,
+        "full_recomputation_runs": request.full_runs,
+        "tokens_to_train": tokens,
+        "seconds_to_train": _seconds(tokens, run),
+        "full_recomputation_tokens": budget * request.full_runs,
+        "full_recomputation_seconds": _seconds(budget * request.full_runs, run),
+        "untokenised": untokenised,
+        "exact": plan is not None,
     }
+
+
+def _costs(project: Project, plan: Plan | None) -> list[dict[str, Any]]:
+    """Cost of the plan's runs that are done."""
+    done = [run.key for run in plan.runs if project.store.has(PROXY, run.key)] if plan else []
+    return [project.store.manifest(PROXY, key)["cost"] for key in done]
+
+
+def _seconds(tokens: int, run: Spent) -> float | None:
+    """Time of training on tokens, at the cost of a known run."""
+    return round(tokens * run.seconds / run.tokens / (os.cpu_count() or 1), 1) if run.tokens else None
 
 
 def progress(project: Project) -> tuple[list[Work], float | None]:
     """Done and total jobs per phase, and the estimated seconds to the end of the training on this machine.
 
-    The estimate is None before the first run has finished.
+    The estimate is None before any run has been timed.
     """
     plan, store = project.plan(), project.store
     done = [run for run in plan.runs if store.has(PROXY, run.key)]
@@ -56,11 +100,10 @@ def progress(project: Project) -> tuple[list[Work], float | None]:
         Work("proof runs", len(plan.validation), proofs),
     ]
     left = len(plan.runs) - len(done) + len(plan.validation) - proofs
-    if not done:
-        return work, 0.0 if left == 0 else None
-    costs = [store.manifest(PROXY, run.key)["cost"] for run in done]
-    core_seconds = sum(cost["seconds"] * cost["threads"] for cost in costs) / len(costs)
-    return work, core_seconds * left / (os.cpu_count() or 1)
+    if left == 0:
+        return work, 0.0
+    run = mean_run(spending(_costs(project, plan)), project.request.ancestors)
+    return work, _seconds(left * project.params.proxy.run_tokens, run)
 
 
 def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,8 +8,8 @@ from typing import Any
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.plan.planner import KIND as PLAN
-from olmix.plan.planner import Plan
+from olmix.plan.plan import KIND as PLAN
+from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
@@ -78,11 +78,11 @@ class Workflow:
 
     def swarm_evaluations(self, _: Any = None) -> list[str]:
         """Evaluations that the laws are fitted on."""
-        return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.swarm]
+        return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.fitted]
 
-    def law(self, _: Any = None) -> str:
-        """Laws of all tasks."""
-        return self.project.artefact(LAW, self.plan.law)
+    def law(self, _: Any = None) -> list[str]:
+        """Laws of all tasks; none where the mixture is carried over from the parent."""
+        return [self.project.artefact(LAW, self.plan.law)] if self.plan.law else []
 
     def proposal(self, _: Any = None) -> str:
         """The proposed mixture."""
@@ -99,7 +99,7 @@ class Workflow:
             self.items,
             *self.runs(),
             *self.evaluations(),
-            self.law(),
+            *self.law(),
             self.proposal(),
             *self.validations(),
         ]

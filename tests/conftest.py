@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from olmix.corpus.tokenizer import load_tokenizer
 from olmix.digest import digest
@@ -8,6 +9,10 @@ from olmix.params import TokenizerParams
 from olmix.store import Store
 from tests.browser import browser as browser
 from tests.miniature import build, snakemake
+
+# A busy machine must not fail a property, and a failure must come again.
+settings.register_profile("olmix", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("olmix")
 
 
 @pytest.fixture(scope="session")

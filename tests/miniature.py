@@ -50,7 +50,7 @@ def build(folder: Path) -> Path:
     """Write the project."""
     for name in ("Snakefile", "dvc.yaml", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("rules", "profiles"):
+    for name in ("rules", "profiles", "mixtures", "evidence"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copytree(ROOT / "tokenizer", folder / "tokenizer", ignore=shutil.ignore_patterns("*.py"))
     for name, count in {"code": 400, "news": 250, "games": 150, "maths": 100}.items():

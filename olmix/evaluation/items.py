@@ -80,6 +80,11 @@ def read_tokens(store: Store, key: str) -> tuple[dict[str, TaskTokens], int]:
     return tasks, facts["end_of_text"]
 
 
+def read_sizes(store: Store, key: str) -> dict[str, int]:
+    """Number of items per task."""
+    return {name: len(task.sizes) for name, task in read_tokens(store, key)[0].items()}
+
+
 def windows(task: TaskTokens, end_of_text: int, length: int) -> list[Window]:
     """Windows of end-of-text, context, continuation that read at most `length` tokens.
 

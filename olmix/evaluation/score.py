@@ -11,37 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
+from olmix.errors import WorkError
 from olmix.evaluation.items import Window, read_tokens, windows
-from olmix.evaluation.spec import KIND, RECIPE, evaluation_key
-from olmix.proxy.spec import KIND as PROXY
+from olmix.evaluation.spec import RECIPE
 from olmix.proxy.train import Device
 from olmix.store import Draft, Store, write_atomically
 
 _BATCH_TOKENS = 8192
-
-
-def evaluate(run: str, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]) -> str:
-    """Publish the scores of a finished run; returns the evaluation key.
-
-    suite: content digest of the suite; items: key of its tokens.
-    """
-    key = evaluation_key(run, suite)
-    if not store.has(KIND, key):
-        with store.publish(KIND, key) as draft:
-            score_into(draft, _checkpoint(store, run), items, store, threads, progress)
-            draft.inputs |= {"run": run, "suite": suite}
-    return key
-
-
-def stage_evaluation(
-    run: str, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]
-) -> None:
-    """Score a run for the evaluation job to come, while torch and transformers are loaded (5 s for a new process)."""
-    key = evaluation_key(run, suite)
-    if not store.has(KIND, key):
-        with store.stage(KIND, key) as draft:
-            score_into(draft, _checkpoint(store, run), items, store, threads, progress)
-            draft.inputs |= {"run": run, "suite": suite}
 
 
 def score_into(
@@ -110,16 +86,16 @@ def _batches(scored_windows: list[Window]) -> list[list[int]]:
     return batches
 
 
-def _checkpoint(store: Store, run: str) -> Path:
-    """Folder of a verified checkpoint."""
-    store.file(PROXY, run, "config.json")
-    return store.file(PROXY, run, "model.safetensors").parent
-
-
 def _load_model(checkpoint: Path) -> Any:
+    """The model in a folder. Raises WorkError for an architecture whose logits may not be output embeddings alone."""
     from transformers.models.llama import LlamaForCausalLM
     from transformers.models.olmo2 import Olmo2ForCausalLM
 
     classes: dict[str, Any] = {"olmo2": Olmo2ForCausalLM, "llama": LlamaForCausalLM}
-    family = json.loads((checkpoint / "config.json").read_text())["model_type"]
+    family = json.loads((checkpoint / "config.json").read_text()).get("model_type")
+    if family not in classes:
+        raise WorkError(
+            f"{checkpoint / 'config.json'}: model_type: found {family!r}; scored here: {', '.join(sorted(classes))}; "
+            "a trainer of your own can score other models itself (proxy.command_writes: scores)"
+        )
     return classes[family].from_pretrained(checkpoint, attn_implementation="sdpa", dtype=torch.float32)

@@ -1,196 +1,85 @@
-"""The plan: from domain set, params and suite to the complete list of keys. Pure: no clock, no store, no global state.
-
-Below the plan everything is keyed by content; names appear here and in `results/` only.
-"""
+"""The planner: from domain set, params, suite and history to the plan. Pure: no clock, no store, no global state."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmix.corpus.tokens import tokens_key
-from olmix.digest import digest
 from olmix.domains.fingerprint import Leaf
 from olmix.errors import InputError
 from olmix.evaluation.spec import evaluation_key
-from olmix.evaluation.suite import Suite
-from olmix.params import Params, SwarmParams, TargetParams
+from olmix.params import Params, TargetParams
 from olmix.plan.apportion import apportion
-from olmix.plan.prior import natural_prior
+from olmix.plan.evidence import earlier_runs, imported_runs
+from olmix.plan.plan import (
+    Plan,
+    PlannedCoordinate,
+    PlannedImport,
+    PlannedLeaf,
+    PlannedRun,
+    PlannedTask,
+    PlannedValidation,
+)
+from olmix.plan.prior import collapsed_prior, natural_prior
+from olmix.plan.request import Request
+from olmix.plan.space import Space
 from olmix.plan.swarm import Coordinates, sample_swarm
 from olmix.proxy.spec import RunSpec
 from olmix.regression.spec import law_key
-from olmix.schema import Section
-from olmix.solve.spec import proposal_key, validation_key
+from olmix.solve.spec import carried_key, proposal_key, validation_key
 
-RECIPE = 1
-"""Version of the planner and sampler: raise it when the same inputs would give other runs."""
-
-KIND = "plan"
-
-# Where things are is no part of what they are; their contents enter the key by themselves.
-_PATHS: Any = {"domains": True, "evaluation": True, "tokenizer": {"path"}}
+Floats = NDArray[np.float64]
 
 
-class PlannedLeaf(Section):
-    """A leaf of the domain set with what planning derived for it."""
-
-    name: str
-    source: str
-    content: str
-    tokens_key: str
-    documents: int
-    bytes: int
-    tokens: int
-    prior: float
-    cap: float
-    """Largest weight k N / R that the target run allows, at most 1."""
-
-
-class PlannedRun(Section):
-    """A proxy run with the mixture that was asked for and the keys that follow from it."""
-
-    name: str
-    mixture: dict[str, float]
-    """Requested weight per leaf name."""
-    spec: RunSpec
-    key: str
-    evaluation: str
-
-
-class PlannedTask(Section):
-    """A task with its share of the objective."""
-
-    name: str
-    family: str
-    weight: float
-
-
-class PlannedValidation(Section):
-    """A run that proves the proposal; its mixture is known once the proposal is solved."""
-
-    seed: int
-    key: str
-
-
-Planned = TypeVar("Planned", PlannedRun, PlannedValidation)
-
-
-class Plan(Section):
-    """The complete plan of one generation."""
-
-    key: str
-    strategy: str
-    update: dict[str, list[str]]
-    """Leaf names by what happened to them since the parent generation."""
-    leaves: list[PlannedLeaf]
-    tasks: list[PlannedTask]
-    suite: str
-    """Content digest of the suite."""
-    vocabulary: int
-    swarm: list[PlannedRun]
-    prior_runs: list[PlannedRun]
-    """The prior trained with each validation seed."""
-    law: str
-    proposal: str
-    validation: list[PlannedValidation]
-
-    @property
-    def runs(self) -> list[PlannedRun]:
-        """Every run whose mixture is known at planning time."""
-        return [*self.swarm, *self.prior_runs]
-
-    def run(self, key: str) -> PlannedRun:
-        """The run with a key. Raises InputError for a key that is not planned."""
-        return _find(self.runs, "key", key)
-
-    def evaluated_run(self, key: str) -> PlannedRun:
-        """The run with an evaluation key. Raises InputError for a key that is not planned."""
-        return _find(self.runs, "evaluation", key)
-
-    def validation_run(self, key: str) -> PlannedValidation:
-        """The validation run with a key. Raises InputError for a key that is not planned."""
-        return _find(self.validation, "key", key)
-
-
-def _find(planned: list[Planned], field: str, key: str) -> Planned:
-    for item in planned:
-        if getattr(item, field) == key:
-            return item
-    raise InputError(f"{key}: not part of today's plan")
-
-
-def plan_key(leaves: Sequence[Leaf], params: Params, suite: Suite) -> str:
-    """Key of the plan, known before any token is counted: names, contents, params, tasks."""
-    return digest(
-        {
-            "leaves": {leaf.name: leaf.content for leaf in leaves},
-            "params": params.model_dump(mode="json", exclude=_PATHS),
-            "suite": suite.content,
-            "tasks": {task.name: [task.family, task.weight] for task in suite.tasks},
-            "recipe": RECIPE,
-        }
-    )
-
-
-def make_plan(
-    leaves: Sequence[Leaf], counts: Sequence[dict[str, int]], params: Params, suite: Suite, vocabulary: int
-) -> Plan:
+def make_plan(request: Request, counts: Sequence[dict[str, int]], vocabulary: int) -> Plan:
     """Plan one generation.
 
     counts: documents, bytes and tokens per leaf, from the manifests of their tokens. Raises InputError for domain
     sets, budgets and caps that cannot be met, before anything is trained.
     """
-    check_domain_set(leaves)
-    names = [leaf.name for leaf in leaves]
+    check_domain_set(request.leaves)
+    params, suite = request.params, request.suite
     tokens = np.array([count["tokens"] for count in counts])
-    _check_budget(names, tokens, params)
-    source_names = sorted({leaf.spec.source for leaf in leaves})
-    source_of = np.array([source_names.index(leaf.spec.source) for leaf in leaves])
-    prior = natural_prior(tokens, source_of, source_names, params.prior)
-    caps = repetition_caps(tokens, params.target)
-    planned = [
-        PlannedLeaf(
-            name=leaf.name,
-            source=leaf.spec.source,
-            content=leaf.content,
-            tokens_key=tokens_key(leaf.content, params.tokenizer.digest),
-            prior=float(prior[j]),
-            cap=float(caps[j]),
-            **count,
-        )
-        for j, (leaf, count) in enumerate(zip(leaves, counts, strict=True))
-    ]
-    runs = _Runs(planned, params, suite, vocabulary)
-    mixtures = sample_swarm(_coordinates(planned, params), params.swarm)
-    swarm = [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(mixtures)]
+    _check_budget([leaf.name for leaf in request.leaves], tokens, params)
+    leaves = _leaves(request, counts, tokens)
+    coordinates = _coordinates(request, leaves, tokens)
+    space = Space.of_ratios([c.ratios for c in coordinates], [leaf.name for leaf in leaves])
+    runs = _Runs(leaves, params, suite.content, vocabulary)
+    evidence, imports, unusable = _evidence(request, leaves, space, runs)
+    swarm = _swarm(request, leaves, coordinates, space, runs, evidence, imports)
+    sampled = {run.key for run in swarm}
+    evidence = [run for run in evidence if run.key not in sampled]
     seeds = [params.proxy.seed + i for i in range(params.validation.seeds)]
-    prior_runs = [runs.plan(f"prior-seed-{seed}", prior, seed) for seed in seeds]
+    prior = np.array([leaf.prior for leaf in leaves])
     tasks = [PlannedTask(name=task.name, family=task.family, weight=task.weight) for task in suite.tasks]
-    law = law_key([run.evaluation for run in swarm], params.regression)
-    proposal = proposal_key(
-        law,
-        {leaf.content: (leaf.prior, leaf.cap) for leaf in planned},
-        {task.name: task.weight for task in tasks},
-        params.solver,
-    )
-    validation = [
-        PlannedValidation(seed=seed, key=validation_key(proposal, suite.content, runs.template(seed))) for seed in seeds
-    ]
+    scored = [*(run.evaluation for run in (*swarm, *evidence)), *(run.key for run in imports)]
+    law = None if request.nothing_free else law_key(scored, [c.id for c in coordinates], params.regression)
+    proposal = _proposal(law, leaves, coordinates, tasks, params)
     return Plan(
-        key=plan_key(leaves, params, suite),
-        strategy="none",
-        update={"added": names, "removed": [], "revised": [], "partitioned": [], "unchanged": []},
-        leaves=planned,
+        key=request.key,
+        parent=request.parent.name if request.parent else None,
+        strategy=request.strategy,
+        update=request.update.by_operator,
+        lineage=request.update.lineage,
+        leaves=leaves,
+        coordinates=coordinates,
         tasks=tasks,
         suite=suite.content,
         vocabulary=vocabulary,
         swarm=swarm,
-        prior_runs=prior_runs,
+        evidence=evidence,
+        imports=imports,
+        unusable=unusable,
+        prior_runs=[runs.plan(f"prior-seed-{seed}", prior, seed) for seed in seeds],
         law=law,
         proposal=proposal,
-        validation=validation,
+        validation=[
+            PlannedValidation(seed=seed, key=validation_key(proposal, suite.content, runs.template(seed)))
+            for seed in seeds
+        ],
+        full_runs=request.full_runs,
     )
 
 
@@ -200,45 +89,53 @@ def check_domain_set(leaves: Sequence[Leaf]) -> None:
         raise InputError(f"domains: one leaf only ({leaves[0].name}); a mixture needs at least two")
 
 
-def repetition_caps(tokens: NDArray[np.int64], target: TargetParams) -> NDArray[np.float64]:
-    """Largest weights p <= k N / R (paper, section 3.3.4), at most 1, (m,)."""
-    return np.minimum(target.repetition * tokens / target.tokens, 1.0)
+def repetition_caps(tokens: NDArray[np.int64], target: TargetParams) -> Floats:
+    """Largest weights p <= k N / R (paper, section 3.3.4), (m,); above 1 where a leaf could fill the target alone."""
+    caps: Floats = target.repetition * tokens / target.tokens
+    return caps
 
 
 def run_spec(
-    mixture: NDArray[np.float64], leaves: Sequence[PlannedLeaf], params: Params, vocabulary: int, seed: int
+    mixture: Floats, leaves: Sequence[PlannedLeaf], params: Params, vocabulary: int, seed: int, suite: str
 ) -> RunSpec:
     """The proxy run of a mixture (m,): whole sequences per leaf, whole batches in all."""
     keys = [leaf.tokens_key for leaf in leaves]
     sequences = apportion(mixture, _sequences(params), keys)
     length = params.proxy.sequence_length
     counts = {key: int(n) * length for key, n in zip(keys, sequences, strict=True)}
-    return RunSpec.of(params.proxy, vocabulary, seed, counts)
+    return RunSpec.of(params.proxy, vocabulary, seed, counts, suite)
 
 
 class _Runs:
     """Turns mixtures into planned runs."""
 
-    def __init__(self, leaves: list[PlannedLeaf], params: Params, suite: Suite, vocabulary: int) -> None:
+    def __init__(self, leaves: list[PlannedLeaf], params: Params, suite: str, vocabulary: int) -> None:
         self._leaves, self._params, self._suite, self._vocabulary = leaves, params, suite, vocabulary
 
-    def plan(self, name: str, mixture: NDArray[np.float64], seed: int) -> PlannedRun:
-        """A run of the plan."""
-        spec = run_spec(mixture, self._leaves, self._params, self._vocabulary, seed)
-        weights = {leaf.name: float(w) for leaf, w in zip(self._leaves, mixture, strict=True) if w > 0}
-        key = spec.key
-        evaluation = evaluation_key(key, self._suite.content)
-        return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation)
+    def plan(self, name: str, mixture: Floats, seed: int) -> PlannedRun:
+        """The run of a requested mixture (m,)."""
+        spec = run_spec(mixture, self._leaves, self._params, self._vocabulary, seed, self._suite)
+        return self._planned(name, mixture, spec)
+
+    def repeat(self, name: str, counts: Floats, seed: int) -> PlannedRun:
+        """The run that trains on given tokens per leaf (m,) under today's settings."""
+        by_key = {leaf.tokens_key: int(n) for leaf, n in zip(self._leaves, counts, strict=True)}
+        spec = RunSpec.of(self._params.proxy, self._vocabulary, seed, by_key, self._suite)
+        return self._planned(name, counts / counts.sum(), spec)
 
     def template(self, seed: int) -> dict[str, Any]:
         """What determines a run besides its mixture."""
-        empty = RunSpec.of(self._params.proxy, self._vocabulary, seed, {})
+        empty = RunSpec.of(self._params.proxy, self._vocabulary, seed, {}, self._suite)
         return empty.ingredients() | {"sequences": _sequences(self._params)}
+
+    def _planned(self, name: str, mixture: Floats, spec: RunSpec) -> PlannedRun:
+        weights = {leaf.name: float(w) for leaf, w in zip(self._leaves, mixture, strict=True) if w > 0}
+        key = spec.key
+        return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation_key(key, self._suite))
 
 
 def _sequences(params: Params) -> int:
-    batches = params.proxy.tokens // (params.proxy.batch_size * params.proxy.sequence_length)
-    return batches * params.proxy.batch_size
+    return params.proxy.run_tokens // params.proxy.sequence_length
 
 
 def _check_budget(names: list[str], tokens: NDArray[np.int64], params: Params) -> None:
@@ -253,7 +150,7 @@ def _check_budget(names: list[str], tokens: NDArray[np.int64], params: Params) -
                 "remove the leaf or lower proxy.sequence_length"
             )
     usable = float(tokens.sum()) * target.repetition
-    if repetition_caps(tokens, target).sum() < 1 and usable < target.tokens:
+    if np.minimum(repetition_caps(tokens, target), 1).sum() < 1 and usable < target.tokens:
         raise InputError(
             f"params.yaml: target.tokens: {target.tokens:,} cannot be met: all leaves hold {int(tokens.sum()):,} "
             f"tokens, {usable:,.0f} with repetition {target.repetition:g}, {target.tokens - usable:,.0f} short; "
@@ -261,21 +158,134 @@ def _check_budget(names: list[str], tokens: NDArray[np.int64], params: Params) -
         )
 
 
-def _coordinates(leaves: list[PlannedLeaf], params: Params) -> Coordinates:
-    """What the sampler needs to know of each leaf; a proxy run must not read a leaf more often than allowed."""
-    swarm: SwarmParams = params.swarm
+def _leaves(request: Request, counts: Sequence[dict[str, int]], tokens: NDArray[np.int64]) -> list[PlannedLeaf]:
+    params = request.params
+    source_names = sorted({leaf.spec.source for leaf in request.leaves})
+    source_of = np.array([source_names.index(leaf.spec.source) for leaf in request.leaves])
+    prior = natural_prior(tokens, source_of, source_names, params.prior)
+    caps = np.minimum(repetition_caps(tokens, params.target), 1.0)
+    return [
+        PlannedLeaf(
+            name=leaf.name,
+            source=leaf.spec.source,
+            content=leaf.content,
+            tokens_key=tokens_key(leaf.content, params.tokenizer.digest),
+            prior=float(prior[j]),
+            cap=float(caps[j]),
+            **count,
+        )
+        for j, (leaf, count) in enumerate(zip(request.leaves, counts, strict=True))
+    ]
+
+
+def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np.int64]) -> list[PlannedCoordinate]:
+    """Coordinates with prior and cap. Raises InputError if the frozen ratios leave too little room under the caps."""
+    found = request.coordinates
+    space = Space.of_ratios([c.ratios for c in found], [leaf.name for leaf in leaves])
+    natural = space.collapse([leaf.prior for leaf in leaves])
+    prior = collapsed_prior(natural, [c.name for c in found], request.params.reuse.prior)
+    leaf_caps = repetition_caps(tokens, request.params.target)
+    caps = np.minimum(space.caps(leaf_caps), 1.0)
+    if not request.nothing_free and caps.sum() < 1:
+        worst = int(np.argmin(np.where(space.of == 0, leaf_caps / np.maximum(space.ratio, 1e-300), np.inf)))
+        name = leaves[worst].name
+        raise InputError(
+            f"params.yaml: reuse.strategy: with frozen ratios the mixture fills only {caps.sum():.4g} of the target; "
+            f"{name} would be repeated more than {request.params.target.repetition:g} times; free it (reuse.strategy: "
+            f"partial, reuse.recompute: [{name}]) or lower target.tokens"
+        )
+    return [
+        PlannedCoordinate(name=c.name, id=c.id, virtual=c.virtual, ratios=c.ratios, prior=float(p), cap=float(cap))
+        for c, p, cap in zip(found, prior, caps, strict=True)
+    ]
+
+
+def _evidence(
+    request: Request, leaves: list[PlannedLeaf], space: Space, runs: _Runs
+) -> tuple[list[PlannedRun], list[PlannedImport], list[tuple[str, str]]]:
+    """Earlier and imported runs that are mixtures of today's coordinates, and the imported ones that are not."""
+    if request.nothing_free:
+        return [], [], []
+    params, contents = request.params, [leaf.content for leaf in leaves]
+    imports, unusable = imported_runs(request.imports, contents, space)
+    if not params.reuse.evidence:
+        return [], imports, unusable
+    unit = params.proxy.sequence_length
+    return earlier_runs(request.ancestors, contents, space, unit, runs.repeat), imports, unusable
+
+
+def _swarm(
+    request: Request,
+    leaves: list[PlannedLeaf],
+    coordinates: list[PlannedCoordinate],
+    space: Space,
+    runs: _Runs,
+    evidence: list[PlannedRun],
+    imports: list[PlannedImport],
+) -> list[PlannedRun]:
+    """The sampled runs: in the collapsed space, expanded last, so that no clipping touches a frozen ratio."""
+    if request.nothing_free:
+        return []
+    seen, count = np.empty((0, space.size)), request.runs
+    if request.strategy == "swarm":
+        earlier = [[run.mixture.get(leaf.name, 0.0) for leaf in leaves] for run in evidence]
+        earlier += [[run.mixture.get(leaf.content, 0.0) for leaf in leaves] for run in imports]
+        seen = space.collapse(earlier) if earlier else seen
+        count = max(0, count - len(earlier))
+    params = request.params
+    sampled = sample_swarm(_sampled(request, leaves, coordinates, space), params.swarm, count, seen)
+    return [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(space.expand(sampled))]
+
+
+def _sampled(
+    request: Request, leaves: list[PlannedLeaf], coordinates: list[PlannedCoordinate], space: Space
+) -> Coordinates:
+    """What the sampler needs to know; a proxy run must not read a leaf more often than allowed."""
+    params = request.params
+    required = set(params.swarm.required)
     known = {leaf.name for leaf in leaves} | {leaf.source for leaf in leaves}
-    if unknown := [name for name in swarm.required if name not in known]:
+    if unknown := [name for name in params.swarm.required if name not in known]:
         raise InputError(
             f"params.yaml: swarm.required: {unknown[0]!r} is no leaf or source; allowed: {', '.join(sorted(known))}"
         )
-    available = np.array([leaf.tokens * swarm.max_repetition / params.proxy.tokens for leaf in leaves])
+    source_of = {leaf.name: leaf.source for leaf in leaves}
+    frozen = {name for c in coordinates if c.virtual for name in c.ratios}
+    # A source that is frozen in part is in every mixture that its virtual domain is in.
+    partly = {source_of[name] for name in frozen}
+    available = np.array([leaf.tokens * params.swarm.max_repetition / params.proxy.tokens for leaf in leaves])
     return Coordinates(
-        ids=tuple(leaf.content for leaf in leaves),
-        names=tuple(leaf.name for leaf in leaves),
-        sources=tuple(leaf.source for leaf in leaves),
-        prior=np.array([leaf.prior for leaf in leaves]),
-        max_weight=np.minimum(available, 1.0),
-        required=np.array([leaf.name in swarm.required for leaf in leaves]),
-        required_sources=tuple(sorted({leaf.source for leaf in leaves} & set(swarm.required))),
+        ids=tuple(c.id for c in coordinates),
+        names=tuple(c.name for c in coordinates),
+        sources=tuple(c.source for c in request.coordinates),
+        prior=np.array([c.prior for c in coordinates]),
+        max_weight=np.minimum(space.caps(available), 1.0),
+        required=np.array(
+            [
+                bool(required & set(c.ratios)) or (c.virtual and bool(required & {source_of[n] for n in c.ratios}))
+                for c in coordinates
+            ]
+        ),
+        required_sources=tuple(sorted({leaf.source for leaf in leaves} & required - partly)),
+    )
+
+
+def _proposal(
+    law: str | None,
+    leaves: list[PlannedLeaf],
+    coordinates: list[PlannedCoordinate],
+    tasks: list[PlannedTask],
+    params: Params,
+) -> str:
+    """Key of the proposal: solved from the laws, or carried over from the parent."""
+    if law is None:
+        return carried_key(coordinates[0].id, {leaf.content: leaf.cap for leaf in leaves})
+    content_of = {leaf.name: leaf.content for leaf in leaves}
+    prior_of = {leaf.content: leaf.prior for leaf in leaves}
+    frozen = [content_of[name] for c in coordinates if c.virtual for name in c.ratios]
+    return proposal_key(
+        law,
+        {c.id: (c.prior, c.cap) for c in coordinates},
+        {content: prior_of[content] for content in frozen} if params.solver.kl_space == "expanded" else {},
+        {task.name: task.weight for task in tasks},
+        params.solver,
     )

@@ -34,6 +34,24 @@ def natural_prior(
     return tempered / math.fsum(tempered)
 
 
+def collapsed_prior(
+    natural: NDArray[np.float64], names: Sequence[str], chosen: dict[str, float]
+) -> NDArray[np.float64]:
+    """Prior over coordinates (d,): the sums of their leaves' priors, or chosen weights; the others share the rest.
+
+    Raises InputError if the chosen weights leave nothing for the others.
+    """
+    total = math.fsum(chosen.values())
+    is_chosen = np.array([name in chosen for name in names])
+    if chosen and not is_chosen.all() and total >= 1:
+        raise InputError(
+            f"params.yaml: reuse.prior: weights sum to {total:.6g}; allowed: below 1, for the other leaves"
+        )
+    rest = math.fsum(natural[~is_chosen])
+    scale = (1 - total) / rest if chosen and rest else 1.0
+    return np.array([chosen.get(name, share * scale) for name, share in zip(names, natural, strict=True)])
+
+
 def _source_weights(totals: NDArray[np.float64], names: Sequence[str], manual: dict[str, float]) -> NDArray[np.float64]:
     """Weights of sources (s,) from their tokens (s,) and the manual weights."""
     for name, weight in manual.items():

@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from olmix.digest import digest
 from olmix.errors import InputError
@@ -23,6 +22,7 @@ TOLERANCE = 1e-5
 """Mixtures that differ by less in every weight are duplicates; a smaller weight does not count as present."""
 
 _WORST_CONDITION = 1e4  # of the swarm with columns of unit length; healthy swarms are below 100
+_SEPARATIONS = 64  # replacements tried in search of such a swarm, and as many again for every two coordinates
 _RUN_LIMIT = 2**22  # weights drawn in search of one mixture before giving up: below a second
 _REPAIR_LIMIT = 2**23  # weights drawn in the repair of a whole swarm: about two seconds
 _BATCH_LIMIT = 2**18  # weights drawn at once: bounds the memory
@@ -53,26 +53,35 @@ def swarm_size(coordinates: int, params: SwarmParams) -> int:
     return math.ceil(params.runs_per_parameter * (coordinates + 1) - 1e-9)  # 2.2 * 25 is 55 runs, not 56
 
 
-def sample_swarm(coordinates: Coordinates, params: SwarmParams, count: int | None = None) -> Floats:
+def sample_swarm(
+    coordinates: Coordinates, params: SwarmParams, count: int | None = None, earlier: Floats | None = None
+) -> Floats:
     """Draw the mixtures of a swarm (method section 4).
 
     A candidate draws a strength for each level, the weights of sources from a Dirichlet around the prior and, within
     each source, the shares of its topics; small weights become 0 (`_Sampler._clip`). The first candidate of a run
     that obeys caps and requirements and differs from all earlier runs is kept, so run i does not depend on the number
     of runs. If a coordinate is then in fewer than `min_runs_per_leaf` runs, some of the last runs take another of their
-    candidates, one that contains it; weights are never bent to that end.
+    candidates, one that contains it; weights are never bent to that end. The same is done with runs that the others make
+    superfluous, if the swarm cannot tell coordinates apart, as happens with hardly more runs than coordinates.
 
-    Returns (K, m): rows sum to 1, K = `count`, by default `swarm_size`. A count below m + 1 is an error, since the
+    earlier: (E, m) mixtures that have been trained already: they count for coverage, and none is drawn again.
+
+    Returns (K, m): rows sum to 1, K = `count`, by default `swarm_size`. K + E below m + 1 is an error, since the
     law has m + 1 parameters. Raises InputError if there is nothing to mix, if caps, minimum weights and requirements
     exclude each other, if there are too few distinct mixtures, and if the swarm would not identify every coordinate.
     """
     runs = swarm_size(len(coordinates.ids), params) if count is None else count
-    _check_input(coordinates, params, runs)
+    seen = np.empty((0, len(coordinates.ids))) if earlier is None else np.asarray(earlier, dtype=np.float64)
+    _check_input(coordinates, params, runs + len(seen))
     sampler = _Sampler(coordinates, params)
-    sampler.check_feasible()
-    swarm = _draw_runs(sampler, runs)
-    swarm = _cover(swarm, sampler)
-    _check_identified(swarm, sampler)
+    seen = seen[:, sampler.order]
+    if runs:
+        sampler.check_feasible()
+    swarm = _draw_runs(sampler, runs, seen)
+    swarm = _cover(swarm, sampler, seen)
+    swarm = _separate(swarm, sampler, seen)
+    _check_identified(np.vstack([seen, swarm]), sampler)
     columns = np.empty_like(swarm)
     columns[:, sampler.order] = swarm
     return columns
@@ -228,7 +237,7 @@ def _normalised(logs: Floats, starts: NDArray[np.intp]) -> Floats:
     return values / np.repeat(np.add.reduceat(values, starts, axis=-1), members, axis=-1)
 
 
-def _draw_runs(sampler: _Sampler, runs: int) -> Floats:
+def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
     """For each run the first allowed candidate that no earlier run has."""
     swarm = np.empty((runs, len(sampler.prior)))
     for run in range(runs):
@@ -237,7 +246,7 @@ def _draw_runs(sampler: _Sampler, runs: int) -> Floats:
             candidates = sampler.draw(run, attempt, size)
             allowed = candidates[sampler.allowed(candidates)]
             found_any = found_any or len(allowed) > 0
-            new = np.flatnonzero(_is_new(allowed, swarm[:run]))
+            new = np.flatnonzero(_is_new(allowed, swarm[:run]) & _is_new(allowed, seen))
             if new.size:
                 swarm[run] = allowed[new[0]]
                 break
@@ -247,11 +256,13 @@ def _draw_runs(sampler: _Sampler, runs: int) -> Floats:
 
 
 def _is_new(candidates: Floats, others: Floats) -> NDArray[np.bool_]:
+    from scipy.spatial.distance import cdist  # a third of the start of every job, and only planning needs it
+
     distances: Floats = cdist(candidates, others, "chebyshev")
     return distances.min(axis=1, initial=np.inf) > TOLERANCE
 
 
-def _cover(swarm: Floats, sampler: _Sampler) -> Floats:
+def _cover(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
     """Replace runs, the last ones first, until every coordinate is in enough of them.
 
     Each replacement lowers the number of missing appearances, so this ends. Replacing the last runs keeps the first
@@ -259,8 +270,8 @@ def _cover(swarm: Floats, sampler: _Sampler) -> Floats:
     """
     swarm = swarm.copy()
     needed = sampler.params.min_runs_per_leaf
-    counts = (swarm > TOLERANCE).sum(axis=0)
-    for attempt, size in sampler.attempts(_REPAIR_LIMIT // len(swarm)):
+    counts = (swarm > TOLERANCE).sum(axis=0) + (seen > TOLERANCE).sum(axis=0)
+    for attempt, size in sampler.attempts(_REPAIR_LIMIT // max(1, len(swarm))):
         for run in reversed(range(len(swarm))):
             missing = np.maximum(needed - counts, 0).sum()
             if missing == 0:
@@ -269,11 +280,40 @@ def _cover(swarm: Floats, sampler: _Sampler) -> Floats:
             candidates = sampler.draw(run, attempt, size)
             missing_then = np.maximum(needed - others - (candidates > TOLERANCE), 0).sum(axis=1)
             better = (missing_then < missing) & sampler.allowed(candidates)
-            better[better] = _is_new(candidates[better], np.delete(swarm, run, axis=0))
+            better[better] = _is_new(candidates[better], np.vstack([seen, np.delete(swarm, run, axis=0)]))
             if better.any():
                 best = np.flatnonzero(better)[np.argmin(missing_then[better])]
                 swarm[run] = candidates[best]
                 counts = others + (swarm[run] > TOLERANCE)
+    return swarm
+
+
+def _separate(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
+    """Replace superfluous runs until no coordinate is a combination of the others, or the attempts are used up.
+
+    Each time the run that matters least to the directions that are known (smallest leverage) makes place for the
+    candidate that shows most of the direction that is known least.
+    """
+    swarm = swarm.copy()
+    if not len(swarm):
+        return swarm
+    needed = sampler.params.min_runs_per_leaf
+    for attempt in range(_SEPARATIONS + 2 * swarm.shape[1]):
+        every = np.vstack([seen, swarm])
+        scale = np.maximum(np.linalg.norm(every, axis=0), TOLERANCE)
+        left, singular, directions = np.linalg.svd(every / scale, full_matrices=False)
+        if singular[0] <= _WORST_CONDITION * singular[-1]:
+            break
+        known = left[len(seen) :, singular * _WORST_CONDITION >= singular[0]]
+        run = len(swarm) - 1 - int(np.argmin((known**2).sum(axis=1)[::-1]))
+        others = np.delete(every, len(seen) + run, axis=0)
+        candidates = sampler.draw(run, _SEPARATIONS + attempt, max(sampler.params.candidates, 256))
+        counts = (others > TOLERANCE).sum(axis=0) + (candidates > TOLERANCE)
+        fine = sampler.allowed(candidates) & (counts >= needed).all(axis=1)
+        fine[fine] = _is_new(candidates[fine], others)
+        if fine.any():
+            shown = np.where(fine, np.abs(candidates / scale @ directions[-1]), -1.0)
+            swarm[run] = candidates[np.argmax(shown)]
     return swarm
 
 

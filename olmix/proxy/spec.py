@@ -1,6 +1,6 @@
 """Everything that determines a proxy run, and the key made of it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,10 @@ from olmix.proxy.model import resolve
 from olmix.schema import Section
 
 RECIPE = 1
-"""Version of the trainer: raise it when the same specification would train another model."""
+"""Version of the built-in trainer: raise it when the same specification would train another model."""
+
+COMMAND_RECIPE = 1
+"""Version of what a command is handed: raise it when the same command would train another model from it."""
 
 KIND = "proxy"
 
@@ -29,6 +32,16 @@ class Training(Section):
     clip: float
 
 
+class Trainer(Section):
+    """A command of the user's in place of the built-in trainer."""
+
+    command: str
+    version: int
+    writes: Literal["checkpoint", "scores"]
+    suite: str | None
+    """Content digest of the suite that the command scores on; None for a checkpoint, which no suite determines."""
+
+
 class RunSpec(Section):
     """One proxy run. Leaves appear only as keys of their tokens with integer counts: names play no part."""
 
@@ -38,19 +51,40 @@ class RunSpec(Section):
     seed: int
     counts: dict[str, int]
     """Tokens to train on per tokens key, multiples of the sequence length; leaves with zero are left out."""
+    trainer: Trainer | None = None
+    """None is the built-in trainer."""
 
     @classmethod
-    def of(cls, proxy: ProxyParams, vocabulary: int, seed: int, counts: dict[str, int]) -> "RunSpec":
-        """The run that these settings ask for."""
-        training = Training(**{name: getattr(proxy, name) for name in Training.model_fields})
-        nonzero = {leaf: n for leaf, n in counts.items() if n}
-        return cls(model=resolve(proxy.model), training=training, vocabulary=vocabulary, seed=seed, counts=nonzero)
+    def of(cls, proxy: ProxyParams, vocabulary: int, seed: int, counts: dict[str, int], suite: str = "") -> "RunSpec":
+        """The run that these settings ask for; suite: content digest, for a command that also scores."""
+        trainer = None
+        if proxy.command is not None:
+            trainer = Trainer(
+                command=proxy.command,
+                version=proxy.command_version,
+                writes=proxy.command_writes,
+                suite=suite if proxy.command_writes == "scores" else None,
+            )
+        return cls(
+            model=resolve(proxy.model),
+            training=Training(**{name: getattr(proxy, name) for name in Training.model_fields}),
+            vocabulary=vocabulary,
+            seed=seed,
+            counts={leaf: n for leaf, n in counts.items() if n},
+            trainer=trainer,
+        )
 
     def ingredients(self) -> dict[str, Any]:
-        """What the key is made of."""
-        return self.model_dump(mode="json") | {"recipe": RECIPE}
+        """What the key is made of; what is None is no part of the run."""
+        recipe = COMMAND_RECIPE if self.trainer else RECIPE
+        return self.model_dump(mode="json", exclude_none=True) | {"recipe": recipe}
 
     @property
     def key(self) -> str:
         """Key of the run."""
         return digest(self.ingredients())
+
+    @property
+    def is_scored_by_command(self) -> bool:
+        """Whether the run's artefact holds scores instead of a checkpoint."""
+        return self.trainer is not None and self.trainer.writes == "scores"

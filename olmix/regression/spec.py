@@ -11,6 +11,13 @@ RECIPE = 1
 KIND = "law"
 
 
-def law_key(evaluations: Iterable[str], params: RegressionParams) -> str:
-    """Key of the laws fitted on a set of evaluated runs: each evaluation key covers the run, its mixture and scores."""
-    return digest({"evaluations": sorted(evaluations), "params": params.model_dump(mode="json"), "recipe": RECIPE})
+def law_key(scored: Iterable[str], coordinates: Iterable[str], params: RegressionParams) -> str:
+    """Key of the laws: evaluations and imported runs, each of which covers mixture and scores, and the coordinates."""
+    return digest(
+        {
+            "scored": sorted(scored),
+            "coordinates": sorted(coordinates),
+            "params": params.model_dump(mode="json"),
+            "recipe": RECIPE,
+        }
+    )

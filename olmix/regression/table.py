@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from olmix.errors import WorkError
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.plan.planner import Plan, PlannedRun
+from olmix.plan.plan import Plan, PlannedRun
 from olmix.store import Store
 
 
@@ -19,7 +19,10 @@ class SwarmTable:
     mixtures: (K, m) achieved shares of the trained tokens; scores: (K, n) bits per byte.
     """
 
+    keys: tuple[str, ...]
+    """Run keys; of imported runs, keys of their own."""
     runs: tuple[str, ...]
+    """Names of the runs."""
     leaves: tuple[str, ...]
     tasks: tuple[str, ...]
     mixtures: NDArray[np.float64]
@@ -38,7 +41,26 @@ def read_table(plan: Plan, runs: Sequence[PlannedRun], store: Store) -> SwarmTab
         for key, count in run.spec.counts.items():
             mixtures[i, columns[key]] = count / total
         scores[i] = read_scores(EVALUATION, run.evaluation, "scores.json", tasks, store)
-    return SwarmTable(tuple(run.name for run in runs), tuple(names.values()), tasks, mixtures, scores)
+    keys = tuple(run.key for run in runs)
+    return SwarmTable(keys, tuple(run.name for run in runs), tuple(names.values()), tasks, mixtures, scores)
+
+
+def read_evidence(plan: Plan, store: Store) -> SwarmTable:
+    """All that the laws are fitted on: the swarm, earlier runs and imported ones, in the order of their keys."""
+    table = read_table(plan, plan.fitted, store)
+    imported = np.array([[run.mixture.get(leaf.content, 0.0) for leaf in plan.leaves] for run in plan.imports])
+    scores = np.array([[run.scores[task] for task in table.tasks] for run in plan.imports])
+    keys = (*table.keys, *(run.key for run in plan.imports))
+    runs = (*table.runs, *(run.name for run in plan.imports))
+    order = sorted(range(len(keys)), key=lambda i: keys[i])
+    return SwarmTable(
+        keys=tuple(keys[i] for i in order),
+        runs=tuple(runs[i] for i in order),
+        leaves=table.leaves,
+        tasks=table.tasks,
+        mixtures=np.vstack([table.mixtures, imported.reshape(-1, len(plan.leaves))])[order],
+        scores=np.vstack([table.scores, scores.reshape(-1, len(table.tasks))])[order],
+    )
 
 
 def read_scores(kind: str, key: str, name: str, tasks: Sequence[str], store: Store) -> NDArray[np.float64]:

@@ -1,23 +1,27 @@
 """Collects everything the report shows from the plan and the store."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmix.corpus.tokens import KIND as TOKENS
+from olmix.evaluation.items import items_key, read_sizes
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params
-from olmix.plan.planner import Plan
+from olmix.plan.history import AcceptedMixture
+from olmix.plan.plan import Plan
 from olmix.proxy.spec import KIND as PROXY
-from olmix.regression.fit import read_law
+from olmix.regression.fit import law_of, read_law
 from olmix.regression.spec import KIND as LAW
 from olmix.regression.table import read_scores, read_table
 from olmix.report.data import Cost, Leaf, ReportData, Swarm, Task
+from olmix.report.reuse import collect_generations, collect_reuse
 from olmix.solve.propose import read_weights
+from olmix.solve.safety import PlanSafety, assess_plan
 from olmix.solve.spec import KIND as PROPOSAL
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
 from olmix.store import Store
@@ -25,13 +29,16 @@ from olmix.store import Store
 NOISE_TARGET = 4.0
 """The swarm's spread of the mean BPB should be at least this many seed standard deviations."""
 
+_AT_CAP = 1e-9
 
-def collect(plan: Plan, params: Params, store: Store, project: str, created: str) -> ReportData:
-    """Report of a finished plan."""
-    c, t = read_law(plan, store)
+
+def collect(
+    plan: Plan, params: Params, ancestors: Sequence[AcceptedMixture], store: Store, project: str, created: str
+) -> ReportData:
+    """Report of a finished plan; ancestors: its accepted generations, the parent first."""
     weights = read_weights(plan, store)
-    prior = np.array([leaf.prior for leaf in plan.leaves])
     certificate = store.read_json(PROPOSAL, plan.proposal, "mixture.json")["certificate"]
+    safety = assess_plan(plan, params.solver, ancestors, store)
     data = ReportData(
         project=project,
         plan_key=plan.key,
@@ -40,77 +47,120 @@ def collect(plan: Plan, params: Params, store: Store, project: str, created: str
         leaves=_leaves(plan, weights, certificate),
         target_tokens=params.target.tokens,
         repetition=params.target.repetition,
-        tasks=_tasks(plan, store, c, t, prior, weights),
+        tasks=_tasks(plan, params, store, weights, safety),
         swarm=_swarm(plan, store),
-        coordinates=tuple(leaf.name for leaf in plan.leaves),
+        coordinates=tuple(coordinate.name for coordinate in plan.coordinates),
         noise_sd=_pooled_sd(*_mean_scores(plan, store)),
         certificate=certificate,
         costs=_costs(plan, store),
         provenance=_provenance(plan, store),
     )
-    return replace(data, notes=_notes(data))
-
-
-def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any]) -> tuple[Leaf, ...]:
-    prices = certificate["shadow_prices"]
-    return tuple(
-        Leaf(
-            name=leaf.name,
-            source=leaf.source,
-            documents=leaf.documents,
-            bytes=leaf.bytes,
-            tokens=leaf.tokens,
-            prior=leaf.prior,
-            weight=float(weight),
-            cap=leaf.cap,
-            binding=leaf.content in prices,
-            shadow_price=prices.get(leaf.content),
-        )
-        for leaf, weight in zip(plan.leaves, weights, strict=True)
+    data = replace(data, notes=_notes(data))
+    return replace(
+        data,
+        reuse=collect_reuse(plan, params, weights, safety, store),
+        generations=collect_generations(plan, ancestors, weights, data.headline.measured, store),
     )
 
 
+def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any]) -> tuple[Leaf, ...]:
+    """Leaves with what binds them: a virtual domain is bound by those of its leaves that are at their cap."""
+    prices, of = certificate["shadow_prices"], plan.space.of
+    leaves = []
+    for j, (leaf, weight) in enumerate(zip(plan.leaves, weights, strict=True)):
+        coordinate, ratio = plan.coordinates[of[j]], plan.space.ratio[j]
+        binding = coordinate.id in prices and weight >= leaf.cap * (1 - _AT_CAP)
+        leaves.append(
+            Leaf(
+                name=leaf.name,
+                source=leaf.source,
+                documents=leaf.documents,
+                bytes=leaf.bytes,
+                tokens=leaf.tokens,
+                prior=leaf.prior,
+                weight=float(weight),
+                cap=leaf.cap,
+                binding=binding,
+                shadow_price=float(prices[coordinate.id] / ratio) if binding else None,
+                virtual=coordinate.name if coordinate.virtual else None,
+            )
+        )
+    return tuple(leaves)
+
+
 def _tasks(
-    plan: Plan,
-    store: Store,
-    c: NDArray[np.float64],
-    t: NDArray[np.float64],
-    prior: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    plan: Plan, params: Params, store: Store, weights: NDArray[np.float64], safety: PlanSafety | None
 ) -> tuple[Task, ...]:
-    table = read_table(plan, plan.swarm, store)
-    heldout = _heldout(plan, store)
-    penalties = store.manifest(LAW, plan.law)["facts"]["penalties"]
-    items = store.read_json(EVALUATION, plan.swarm[0].evaluation, "scores.json")
+    table = read_table(plan, plan.fitted, store)
+    items = read_sizes(store, items_key(plan.suite, params.tokenizer.digest))
     prior_scores, proposal_scores = _validation_scores(plan, store)
-    slope = np.exp(t @ prior)[:, None] * (t - (t @ prior)[:, None])  # towards each leaf, away from the prior
+    laws = _Laws.of(plan, store, weights, safety)
     return tuple(
         Task(
             name=task.name,
             family=task.family,
             weight=task.weight,
-            items=items[task.name]["items"],
+            items=items[task.name],
             observed=table.scores[:, i],
-            heldout=heldout[:, i],
-            effect=slope[i],
-            prior_predicted=float(c[i] + np.exp(t[i] @ prior)),
-            proposal_predicted=float(c[i] + np.exp(t[i] @ weights)),
+            heldout=laws.heldout[:, i],
+            effect=laws.effect[i],
+            prior_predicted=float(laws.at_prior[i]),
+            proposal_predicted=float(laws.at_proposal[i]),
             prior_measured=tuple(prior_scores[:, i].tolist()),
             proposal_measured=tuple(proposal_scores[:, i].tolist()),
             noise_sd=_pooled_sd(prior_scores[:, i], proposal_scores[:, i]),
-            c=float(c[i]),
-            t=t[i],
-            penalty=penalties[task.name],
+            c=float(laws.c[i]),
+            t=laws.t[i],
+            penalty=laws.penalties.get(task.name, math.nan),
         )
         for i, task in enumerate(plan.tasks)
     )
 
 
+@dataclass(frozen=True)
+class _Laws:
+    """What the laws say, per task; NaN where the plan has none."""
+
+    c: NDArray[np.float64]
+    t: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    at_prior: NDArray[np.float64]
+    at_proposal: NDArray[np.float64]
+    heldout: NDArray[np.float64]
+    penalties: dict[str, float]
+
+    @classmethod
+    def of(cls, plan: Plan, store: Store, weights: NDArray[np.float64], safety: PlanSafety | None) -> "_Laws":
+        """Read the plan's laws. The natural prior has other ratios than the frozen ones, so that its prediction takes
+        the laws of leaves within virtual domains, where they are known."""
+        n, d = len(plan.tasks), len(plan.coordinates)
+        if plan.law is None:
+            nothing = np.full(n, math.nan)
+            return cls(nothing, np.empty((n, 0)), np.full((n, d), math.nan), nothing, nothing, np.empty((0, n)), {})
+        c, t = read_law(plan, store)
+        collapsed = np.array([coordinate.prior for coordinate in plan.coordinates])
+        slope = np.exp(t @ collapsed)[:, None] * (t - (t @ collapsed)[:, None])  # towards each one, away from the prior
+        at_prior = c + np.exp(t @ collapsed)
+        if plan.virtual:
+            natural = np.array([leaf.prior for leaf in plan.leaves])
+            leaf_law = safety.leaf_law if safety else None
+            at_prior = np.full(n, math.nan) if leaf_law is None else c + np.exp(leaf_law @ natural)
+        return cls(
+            c=c,
+            t=t,
+            effect=slope,
+            at_prior=at_prior,
+            at_proposal=c + np.exp(t @ plan.space.collapse(weights)),
+            heldout=_heldout(plan, store),
+            penalties=store.manifest(LAW, plan.law)["facts"]["penalties"],
+        )
+
+
 def _heldout(plan: Plan, store: Store) -> NDArray[np.float64]:
     """Out-of-fold predictions, (K, n), runs and tasks in the order of the plan."""
-    with np.load(store.file(LAW, plan.law, "heldout.npz")) as stored:
+    with np.load(store.file(LAW, law_of(plan), "heldout.npz")) as stored:
         runs, tasks = stored["runs"].tolist(), stored["tasks"].tolist()
-        rows = [runs.index(run.key) for run in plan.swarm]
+        rows = [runs.index(run.key) for run in plan.fitted]
         columns = [tasks.index(task.name) for task in plan.tasks]
         predictions: NDArray[np.float64] = stored["predictions"][np.ix_(rows, columns)]
     return predictions
@@ -139,12 +189,12 @@ def _pooled_sd(*groups: NDArray[np.float64]) -> float:
 
 
 def _swarm(plan: Plan, store: Store) -> Swarm:
-    table = read_table(plan, plan.swarm, store)
-    costs = [store.manifest(PROXY, run.key)["cost"] for run in plan.swarm]
+    table = read_table(plan, plan.fitted, store)
+    costs = [store.manifest(PROXY, run.key)["cost"] for run in plan.fitted]
     return Swarm(
         runs=table.runs,
         mixtures=table.mixtures,
-        seeds=tuple(run.spec.seed for run in plan.swarm),
+        seeds=tuple(run.spec.seed for run in plan.fitted),
         tokens=tuple(cost["tokens"] for cost in costs),
         seconds=tuple(cost["seconds"] for cost in costs),
     )
@@ -161,9 +211,9 @@ def _costs(plan: Plan, store: Store) -> tuple[Cost, ...]:
     proof = of(VALIDATION, [run.key for run in plan.validation])
     return (
         _cost("tokens", of(TOKENS, [leaf.tokens_key for leaf in plan.leaves])),
-        _cost("swarm: train", of(PROXY, [run.key for run in plan.swarm])),
-        _cost("swarm: evaluate", of(EVALUATION, [run.evaluation for run in plan.swarm])),
-        _cost("fit", of(LAW, [plan.law])),
+        _cost("swarm: train", of(PROXY, [run.key for run in plan.fitted])),
+        _cost("swarm: evaluate", of(EVALUATION, [run.evaluation for run in plan.fitted])),
+        _cost("fit", of(LAW, [plan.law] if plan.law else [])),
         _cost("solve", of(PROPOSAL, [plan.proposal])),
         _cost("proof: train", prior_runs + [cost["train"] for cost in proof]),
         _cost("proof: evaluate", prior_scores + [cost["evaluate"] for cost in proof]),
@@ -184,11 +234,18 @@ def _cost(phase: str, costs: list[dict[str, Any]]) -> Cost:
 def _provenance(plan: Plan, store: Store) -> tuple[tuple[str, str], ...]:
     """Keys, and the versions that made the evidence; more than one value means mixed environments."""
     made_by = [store.manifest(PROXY, run.key) for run in plan.runs]
-    rows = [("plan", plan.key), ("suite", plan.suite), ("law", plan.law), ("proposal", plan.proposal)]
+    rows = [
+        ("plan", plan.key),
+        ("suite", plan.suite),
+        ("law", plan.law or "none, carried over"),
+        ("proposal", plan.proposal),
+    ]
     for name in sorted({name for manifest in made_by for name in manifest["provenance"]}):
         found = sorted({manifest["provenance"].get(name, "not recorded") for manifest in made_by})
         rows.append((name, " | ".join(found)))
-    devices = sorted({f"{m['cost']['device']}, {m['cost']['precision']}" for m in made_by})
+    devices = sorted({f"{m['cost']['device']}, {m['cost'].get('precision', 'not recorded')}" for m in made_by})
+    if plan.imports:
+        rows.append(("imported runs", str(len(plan.imports))))
     return (*rows, ("device", " | ".join(devices)))
 
 

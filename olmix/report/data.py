@@ -5,8 +5,10 @@ numbers on the page cannot contradict each other.
 """
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
@@ -75,6 +77,8 @@ class Gain:
         """The result as one sentence, whatever its sign."""
         if self.seeds == 0:
             if not math.isfinite(self.predicted):
+                if math.isfinite(self.proposal_predicted):
+                    return "gain is not known: the prior was neither predicted nor measured"
                 return "proposal was neither predicted nor measured"
             return f"proposal is predicted to be {_direction(self.predicted)}; not measured, validation is off"
         if not math.isfinite(self.measured):
@@ -201,9 +205,115 @@ class Cost:
     core_seconds: float
 
 
+@dataclass(frozen=True)
+class Spending:
+    """Cost of the proxy runs of a generation; NaN where unknown."""
+
+    runs: float
+    tokens: float
+    flops: float
+    core_seconds: float
+
+    def __add__(self, other: "Spending") -> "Spending":
+        return Spending(
+            self.runs + other.runs,
+            self.tokens + other.tokens,
+            self.flops + other.flops,
+            self.core_seconds + other.core_seconds,
+        )
+
+    def saved_against(self, full: "Spending") -> "Spending":
+        """Share of every quantity that is saved against another cost, 1 - self / full; NaN where full is 0."""
+        return Spending(
+            _saved(self.runs, full.runs),
+            _saved(self.tokens, full.tokens),
+            _saved(self.flops, full.flops),
+            _saved(self.core_seconds, full.core_seconds),
+        )
+
+
+def _saved(spent: float, full: float) -> float:
+    return 1 - spent / full if full > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One mixture in the history of the domain set: an accepted one, or today's."""
+
+    name: str
+    parent: str | None
+    """Generation that this one was planned from; none for a full swarm."""
+    strategy: str
+    """Reuse strategy: full, partial, swarm or none."""
+    update: Mapping[str, Sequence[str]]
+    """Names of leaves since the parent by operator: added, removed, revised, partitioned."""
+    weights: Mapping[str, float]
+    """The mixture by leaf name."""
+    spent: Spending
+    """Cost of the swarm runs that no earlier generation had paid for."""
+    full: Spending
+    """What full recomputation of this generation would have cost."""
+    gain: float
+    """Measured gain over the prior in percent; NaN where it was not measured."""
+    virtual: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Frozen ratios of each virtual domain by leaf name."""
+    today: bool = False
+    """Today's mixture, not accepted yet."""
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Leaves whose ratios were reused."""
+        return frozenset(leaf for ratios in self.virtual.values() for leaf in ratios)
+
+    @property
+    def frozen_weight(self) -> float:
+        """Share of the mixture that lies in virtual domains, ρ."""
+        return sum(self.weights.get(leaf, 0.0) for leaf in self.frozen)
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """What happened to the domain set since the parent generation, and what of its mixture is reused (section 4)."""
+
+    strategy: str
+    """full, partial, swarm or none."""
+    parent: str
+    update: Mapping[str, Sequence[str]]
+    """Names of leaves by operator: added, removed, revised, partitioned."""
+    lineage: Mapping[str, Sequence[str]]
+    """Regrouped or renamed leaf → the parent's leaves that it comes from."""
+    virtual: Mapping[str, Mapping[str, float]]
+    """Frozen ratios of each virtual domain by leaf name."""
+    free: tuple[str, ...]
+    """Leaves that are recomputed."""
+    kappa: float = math.nan
+    """Coupling of frozen and free leaves over the tasks (Eq. 10)."""
+    recomputed_weight: float = math.nan
+    """1 - ρ, weight of the free leaves."""
+    gap: float = math.nan
+    """BPB that the frozen ratios cost against solving for all leaves, under the laws."""
+    coupled: tuple[tuple[str, float], ...] = ()
+    """Frozen leaves, each with the share of the gap that freeing it closes, largest first."""
+    suggestion: tuple[str, ...] = ()
+    """Frozen leaves that are worth recomputing; none where reuse is safe."""
+    suggestion_runs: float = math.nan
+    """Proxy runs that the suggestion costs."""
+    unknown: str = ""
+    """Why the quantities could not be computed."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def carried_over(self) -> bool:
+        """Nothing is free: the mixture is the parent's without the leaves that are gone, and no run is needed."""
+        return bool(self.virtual) and not self.free
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """One report. Raises ValueError if an array's shape does not fit the leaves, tasks and runs."""
+    """One report. Raises ValueError if an array's shape does not fit the leaves, tasks and runs.
+
+    A mixture that is carried over has no swarm and no laws: K = 0, and predictions and effects are NaN.
+    """
 
     project: str
     plan_key: str
@@ -225,6 +335,10 @@ class ReportData:
     provenance: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     """Warnings that a reader must see before trusting the numbers."""
+    generations: tuple[Generation, ...] = ()
+    """Accepted mixtures, oldest first; today's is last if it has not been accepted."""
+    reuse: Reuse | None = None
+    """What is reused of the parent generation; none without a parent."""
 
     def __post_init__(self) -> None:
         K, m, d = len(self.swarm.runs), len(self.leaves), len(self.coordinates)
@@ -245,6 +359,48 @@ class ReportData:
         for name, found, shape in expected:
             if found != shape:
                 raise ValueError(f"{name}: shape {found}, expected {shape}")
+        if any(generation.today for generation in self.generations[:-1]):
+            raise ValueError("generations: only the last one can be today's")
+        if self.reuse is not None:
+            frozen = {leaf: name for name, ratios in self.reuse.virtual.items() for leaf in ratios}
+            marked = {leaf.name: leaf.virtual for leaf in self.leaves if leaf.virtual}
+            if odd := sorted({name for name, _ in frozen.items() ^ marked.items()}):
+                raise ValueError(f"reuse.virtual and the leaves do not agree on: {', '.join(odd)}")
+
+    @property
+    def verdict(self) -> str:
+        """The result as one sentence; a mixture that was neither predicted nor measured says where it comes from."""
+        gain = self.headline
+        if self.reuse is not None and self.reuse.carried_over and not gain.seeds and not math.isfinite(gain.predicted):
+            return f"mixture is carried over from {self.reuse.parent}: neither predicted nor measured"
+        return gain.verdict
+
+    @property
+    def has_laws(self) -> bool:
+        """Whether any effect is known: a mixture that is carried over has no laws."""
+        return any(np.isfinite(task.effect).any() for task in self.tasks)
+
+    @property
+    def cumulative_spent(self) -> tuple[Spending, ...]:
+        """What all generations up to each one have cost together."""
+        return tuple(accumulate((generation.spent for generation in self.generations), operator.add))
+
+    @property
+    def cumulative_full(self) -> tuple[Spending, ...]:
+        """What full recomputation of all generations up to each one would have cost together."""
+        return tuple(accumulate((generation.full for generation in self.generations), operator.add))
+
+    @property
+    def saved(self) -> Spending:
+        """Share of full recomputation that reuse has saved over all generations; NaN where unknown."""
+        if not self.generations:
+            return Spending(math.nan, math.nan, math.nan, math.nan)
+        return self.cumulative_spent[-1].saved_against(self.cumulative_full[-1])
+
+    def weight_of(self, names: Iterable[str]) -> float:
+        """Share of the proposal that some leaves have together."""
+        weights = {leaf.name: leaf.weight for leaf in self.leaves}
+        return sum(weights[name] for name in names)
 
     @property
     def task_weights(self) -> Array:

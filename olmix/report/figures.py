@@ -54,13 +54,17 @@ def mixture(data: ReportData, leaves: Sequence[Leaf], legend: bool = True) -> Ma
             (rect(-8, -7, 16, 14, "prior", 1), "prior"),
             (line(0, -8, 0, 8, "cap"), "cap, k N / R (where it fits the scale)"),
         ]
+        if any(leaf.virtual for leaf in data.leaves):
+            frozen = rect(-8, -4, 16, 8, "bar frozen", 1)
+            solved = [] if all(leaf.virtual for leaf in data.leaves) else [(marks[0][0], "proposal, recomputed")]
+            marks[:1] = [*solved, (frozen, "proposal, frozen ratio")]
         parts.append(key(left, 16, marks))
     for index, leaf in enumerate(leaves):
         y = top + index * ROW + ROW / 2
         content = [
             row_label(leaf.name, left - 8, y + 4, left - 10),
             rect(left, y - 7, scale(leaf.prior) - left, 14, "prior", 1),
-            rect(left, y - 4, scale(leaf.weight) - left, 8, "bar", 1),
+            rect(left, y - 4, scale(leaf.weight) - left, 8, "bar frozen" if leaf.virtual else "bar", 1),
             text(right + 64, y + 4, show.weight(leaf.weight), "value", "end"),
             text(right + 120, y + 4, factor(leaf), "value soft", "end"),
         ]
@@ -81,15 +85,14 @@ def factor(leaf: Leaf) -> str:
 
 def leaf_tip(data: ReportData, leaf: Leaf) -> str:
     """Tooltip of a leaf."""
-    return "\n".join(
-        [
-            leaf.name,
-            f"proposal {show.weight(leaf.weight)}, {show.number(data.epochs(leaf, leaf.weight), 2)} epochs",
-            f"prior {show.weight(leaf.prior)}, {show.number(data.epochs(leaf, leaf.prior), 2)} epochs",
-            f"cap {show.cap(leaf.cap)}{', binding' if leaf.binding else ''}",
-            f"{show.count(leaf.tokens)} tokens",
-        ]
-    )
+    lines = [
+        leaf.name,
+        f"proposal {show.weight(leaf.weight)}, {show.number(data.epochs(leaf, leaf.weight), 2)} epochs",
+        f"prior {show.weight(leaf.prior)}, {show.number(data.epochs(leaf, leaf.prior), 2)} epochs",
+        f"cap {show.cap(leaf.cap)}{', binding' if leaf.binding else ''}",
+        f"{show.count(leaf.tokens)} tokens",
+    ]
+    return "\n".join([*lines, f"ratio frozen in {leaf.virtual}"] if leaf.virtual else lines)
 
 
 def gains(data: ReportData) -> Markup:
@@ -107,7 +110,8 @@ def gains(data: ReportData) -> Markup:
     low, high = math.floor(min(scale_values) / step) * step, math.ceil(max(scale_values) / step) * step
     scale = Scale(low, max(high, low + step), left + 8, right)
     top, bottom = 50, 50 + ROW * len(rows)
-    marks = [(diamond(0, 0, 6.5, "predicted"), "predicted by the law")]
+    predicted = any(math.isfinite(gain.predicted) for gain in shown)
+    marks = [(diamond(0, 0, 6.5, "predicted"), "predicted by the law")] if predicted else []
     if data.headline.seeds:
         legend = f"measured, {show.counted(data.headline.seeds, 'seed')}"
         legend += ", ± 1 standard error" if data.headline.seeds > 1 else ""
@@ -115,9 +119,10 @@ def gains(data: ReportData) -> Markup:
     parts = [
         x_axis(scale, top, bottom, " %", "gain in BPB against the prior (right is better)"),
         key(left + 8, 16, marks),
-        text(right + 80, top - 8, "predicted", "head", "end"),
         text(right + 192, top - 8, "measured", "head", "end"),
     ]
+    if predicted:
+        parts.append(text(right + 80, top - 8, "predicted", "head", "end"))
     for index, entry in enumerate(rows):
         y = top + index * ROW + ROW / 2
         if isinstance(entry, str):
@@ -125,9 +130,11 @@ def gains(data: ReportData) -> Markup:
             continue
         name, gain = entry
         content = [_task_label(name, left, y), *_gain_marks(gain, scale, y)]
-        content.append(text(right + 80, y + 4, show.signed(gain.predicted, 1, " %"), "value soft", "end"))
+        tip = name
+        if predicted:
+            content.append(text(right + 80, y + 4, show.signed(gain.predicted, 1, " %"), "value soft", "end"))
+            tip += f"\npredicted {_change(gain.prior_predicted, gain.proposal_predicted)}"
         content.append(text(right + 192, y + 4, measured_gain(gain), "value", "end"))
-        tip = f"{name}\npredicted {_change(gain.prior_predicted, gain.proposal_predicted)}"
         if gain.seeds:
             tip += f"\nmeasured {_change(mean(gain.prior_measured), mean(gain.proposal_measured))}\n{gain.verdict}"
         parts.append(row(tip, 0, y - ROW / 2, WIDTH, ROW, *content))
@@ -179,7 +186,10 @@ def seeds(data: ReportData) -> Markup:
     scale = Scale(low, high, 82, width - 16)
     heights = {"prior": 54, "proposal": 104}
     parts = [x_axis(scale, 34, 124, "", "mean BPB (left is better)")]
-    parts.append(key(82, 16, [(dot(0, 0, 4, "seed"), "one seed"), (diamond(0, 0, 6.5, "predicted"), "predicted")]))
+    marks = [(dot(0, 0, 4, "seed"), "one seed")] if gain.seeds else []
+    if any(math.isfinite(predicted) for *_, predicted in rows):
+        marks.append((diamond(0, 0, 6.5, "predicted"), "predicted"))
+    parts.append(key(82, 16, marks))
     for pair in zip(gain.prior_measured, gain.proposal_measured, strict=True):
         if not all(map(math.isfinite, pair)):
             continue

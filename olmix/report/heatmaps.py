@@ -5,6 +5,7 @@ Cells of one shade are one path in cell units, so that a map of tens of thousand
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,8 +38,9 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
     tasks = [task for family in families.values() for task in family]
     values = effect_table(tasks)[coordinates]
     limit = effect_limit(data)
-    names = [data.coordinates[index] for index in coordinates]
-    left = gutter(list(data.coordinates))
+    labels = coordinate_labels(data)
+    names = [labels[index] for index in coordinates]
+    left = gutter(labels)
     longest = min(max(text_width(task.name) for task in tasks), 200)
     spill = 0.7 * longest  # of the slanted label of the last column
     cell = min(max((WIDTH - left - spill) / len(tasks), 10.5), 44)
@@ -70,6 +72,14 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
     parts.append(_grid(area, names, [task.name for task in tasks], values, 2, " mBPB per 1 % of the mixture"))
     width = max(left + cell * len(tasks) + spill, 420)
     return drawing(width, bottom + 27, "Effect of each leaf on each task", *parts)
+
+
+def coordinate_labels(data: ReportData) -> list[str]:
+    """Names of the law's coordinates; a virtual domain says how many leaves it holds."""
+    sizes = Counter(leaf.virtual for leaf in data.leaves)
+    return [
+        f"{name} ({show.counted(sizes[name], 'leaf', 'leaves')})" if sizes[name] else name for name in data.coordinates
+    ]
 
 
 def effect_table(tasks: Sequence[Task]) -> Array:

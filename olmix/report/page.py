@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from olmix.report import figures, heatmaps, scatter
+from olmix.report import figures, generations, heatmaps, scatter
 from olmix.report import format as show
-from olmix.report.data import Cost, Leaf, ReportData
+from olmix.report.data import Cost, Leaf, ReportData, Reuse
 from olmix.report.svg import element, text
 
 ROWS = 40
@@ -38,12 +38,17 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(show=show, figures=figures, heatmaps=heatmaps)
+    environment.globals.update(show=show, figures=figures, generations=generations, heatmaps=heatmaps)
     leaves, coordinates = data.ranked_leaves, data.ranked_coordinates
     return environment.get_template("page.html.j2").render(
         data=data,
         gain=data.headline,
-        verdict=_unbroken(_sentence(data.headline.verdict)),
+        verdict=_unbroken(_sentence(data.verdict)),
+        reuse=data.reuse,
+        carried=data.reuse is not None and data.reuse.carried_over,
+        origins=_origins(data, "partitioned"),
+        renamed=_origins(data),
+        quantities=_quantities(data.reuse),
         leaves=leaves,
         leaf_parts=_fold(leaves),
         coordinate_parts=_fold(coordinates),
@@ -65,7 +70,7 @@ def picture(data: ReportData) -> str:
     """Headline and mixture as a standalone SVG: no script, no font, no variable, light and dark."""
     leaves = data.ranked_leaves
     css = _stylesheet("figure.css")
-    verdict = _sentence(data.headline.verdict)
+    verdict = _sentence(data.verdict)
     style = f"text{{font-family:sans-serif}}\n{_paint(css, LIGHT)}\n"
     style += f"@media (prefers-color-scheme: dark) {{\n{_paint(css, DARK)}\n}}"
     body = str(figures.mixture(data, leaves[:PICTURE_ROWS]))
@@ -93,8 +98,10 @@ def subtitle(data: ReportData) -> str:
     counts = [
         show.counted(len(data.leaves), "leaf", "leaves"),
         show.counted(len(data.tasks), "task"),
-        show.counted(len(data.swarm.runs), "proxy run"),
+        show.counted(len(data.swarm.runs), "proxy run") if data.swarm.runs else "no proxy run needed",
     ]
+    if data.reuse is not None and data.reuse.carried_over:
+        counts.append(f"carried over from {data.reuse.parent}")
     return ", ".join(counts)
 
 
@@ -104,6 +111,43 @@ def movers(data: ReportData, most: int = 3) -> tuple[list[Leaf], list[Leaf]]:
     down = [leaf for leaf in ranked[:most] if leaf.weight - leaf.prior <= -5e-4]
     up = [leaf for leaf in ranked[::-1][:most] if leaf.weight - leaf.prior >= 5e-4]
     return up, down
+
+
+def _origins(data: ReportData, operator: str = "") -> list[str]:
+    """Leaves with the parent's leaves that they come from: those of an operator, or those that it renamed."""
+    if data.reuse is None:
+        return []
+    lineage, changed = data.reuse.lineage, {name for names in data.reuse.update.values() for name in names}
+    unchanged = set(data.reuse.update.get("unchanged", ()))
+    names = data.reuse.update.get(operator, ()) if operator else [n for n in lineage if n not in changed - unchanged]
+    return [f"{name} (from {', '.join(lineage[name])})" if name in lineage else name for name in names]
+
+
+def _quantities(reuse: Reuse | None) -> list[tuple[str, str, str]]:
+    """What is known about the quality of the reuse: name, value and meaning."""
+    if reuse is None:
+        return []
+    entries = [
+        (
+            "Coupling κ",
+            reuse.kappa,
+            show.number(reuse.kappa, 3),
+            "How strongly frozen and free leaves move the same tasks. At 0 the frozen ratios are as good as ever.",
+        ),
+        (
+            "Recomputed weight 1 − ρ",
+            reuse.recomputed_weight,
+            show.weight(reuse.recomputed_weight),
+            "Share of the mixture that free leaves take. The less it is, the less the frozen ratios can be outdated.",
+        ),
+        (
+            "Reuse gap",
+            reuse.gap,
+            f"{show.number(reuse.gap, 4)} BPB",
+            "What frozen ratios cost in mean BPB against solving for every leaf, as far as the laws can tell.",
+        ),
+    ]
+    return [(name, shown, meaning) for name, value, shown, meaning in entries if math.isfinite(value)]
 
 
 def total(costs: tuple[Cost, ...]) -> Cost:

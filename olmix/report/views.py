@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from olmix.params import Params
-from olmix.plan.planner import Plan
+from olmix.plan.plan import Plan
 from olmix.regression.table import read_table
 from olmix.report.data import ReportData, correlation
 from olmix.report.page import picture, render
@@ -25,17 +25,22 @@ from olmix.store import Store
 
 
 def write_swarm_table(plan: Plan, store: Store, root: Path) -> None:
-    """`results/swarm.csv`: a row per run with its seed, achieved weight per leaf, score per task and weighted mean."""
+    """`results/swarm.csv`: a row per run with its origin, achieved weight per leaf, score per task and weighted mean."""
     table = read_table(plan, plan.runs, store)
-    weights = np.array([task.weight for task in plan.tasks])
+    imported = [[run.mixture.get(leaf.content, 0.0) for leaf in plan.leaves] for run in plan.imports]
+    imported_scores = [[run.scores[task] for task in table.tasks] for run in plan.imports]
+    mixtures = np.vstack([table.mixtures, np.reshape(imported, (-1, len(plan.leaves)))])
+    scores = np.vstack([table.scores, np.reshape(imported_scores, (-1, len(plan.tasks)))])
+    counts = (len(plan.swarm), len(plan.evidence), len(plan.prior_runs), len(plan.imports))
     frame = pd.DataFrame(
         {
-            "run": table.runs,
-            "key": [run.key for run in plan.runs],
-            "seed": [run.spec.seed for run in plan.runs],
-            **{f"weight/{leaf}": table.mixtures[:, j] for j, leaf in enumerate(table.leaves)},
-            **{f"bpb/{task}": table.scores[:, i] for i, task in enumerate(table.tasks)},
-            "bpb/mean": table.scores @ weights,
+            "run": [*table.runs, *(run.name for run in plan.imports)],
+            "key": [*table.keys, *(run.key for run in plan.imports)],
+            "origin": np.repeat(["swarm", "earlier", "prior", "imported"], counts),
+            "seed": pd.array([*(run.spec.seed for run in plan.runs), *(None for _ in plan.imports)], dtype="Int64"),
+            **{f"weight/{leaf}": mixtures[:, j] for j, leaf in enumerate(table.leaves)},
+            **{f"bpb/{task}": scores[:, i] for i, task in enumerate(table.tasks)},
+            "bpb/mean": scores @ np.array([task.weight for task in plan.tasks]),
         }
     )
     publish_view("swarm", plan.key, root, {"swarm.csv": frame.to_csv(index=False)})
@@ -49,8 +54,12 @@ def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
         "plan": plan.key,
         "law": plan.law,
         "proposal": plan.proposal,
+        "parent": plan.parent,
+        "strategy": plan.strategy,
+        "update": plan.update,
         "objective": solved["objective"],
         "target": params.target.model_dump(),
+        "virtual": plan.virtual,
         "weights": {leaf.name: float(w) for leaf, w in zip(plan.leaves, weights, strict=True)},
         "leaves": {
             leaf.name: {
@@ -87,6 +96,12 @@ def metrics(data: ReportData) -> dict[str, Any]:
         "law": {"heldout_correlation": correlation(data.heldout_scores, data.scores)},
         "tasks": {task.name: task.gain.measured for task in data.tasks},
     }
+    if data.reuse:
+        values["reuse"] = {
+            "recomputed_weight": data.reuse.recomputed_weight,
+            "coupling": data.reuse.kappa,
+            "gap_bpb": data.reuse.gap,
+        }
     return {name: {k: v for k, v in group.items() if math.isfinite(v)} for name, group in values.items()}
 
 

@@ -14,18 +14,31 @@ VALIDATION_KIND = "validation"
 
 
 def proposal_key(
-    law: str, leaves: Mapping[str, tuple[float, float]], task_weights: Mapping[str, float], params: SolverParams
+    law: str,
+    coordinates: Mapping[str, tuple[float, float]],
+    frozen_priors: Mapping[str, float],
+    task_weights: Mapping[str, float],
+    params: SolverParams,
 ) -> str:
-    """Key of a proposal: the laws, prior and cap per leaf content, task weights and solver settings."""
+    """Key of a proposal: the laws, prior and cap per coordinate, task weights and solver settings.
+
+    frozen_priors: prior per content of frozen leaves, where the KL term counts them one by one.
+    """
     return digest(
         {
             "law": law,
-            "leaves": dict(leaves),
+            "coordinates": dict(coordinates),
+            "frozen_priors": dict(frozen_priors),
             "task_weights": dict(task_weights),
             "params": params.model_dump(mode="json"),
             "recipe": RECIPE,
         }
     )
+
+
+def carried_key(coordinate: str, caps: Mapping[str, float]) -> str:
+    """Key of a proposal that is carried over from the parent: frozen ratios, and a cap per leaf content."""
+    return digest({"carried": coordinate, "caps": dict(caps), "recipe": RECIPE})
 
 
 def validation_key(proposal: str, suite_content: str, run_template: Mapping[str, Any]) -> str:

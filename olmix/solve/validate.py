@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+from olmix.evaluation.evaluate import evaluate_into
 from olmix.params import Params
-from olmix.plan.planner import Plan, PlannedValidation, run_spec
+from olmix.plan.plan import Plan, PlannedValidation
+from olmix.plan.planner import run_spec
+from olmix.proxy.run import run_proxy_into
 from olmix.solve.propose import read_weights
 from olmix.solve.spec import VALIDATION_KIND
 from olmix.store import Draft, Store
@@ -24,16 +27,14 @@ def validate(
     """
     if store.has(VALIDATION_KIND, planned.key):
         return planned.key
-    from olmix.evaluation.score import score_into
-    from olmix.proxy.train import train_into
-
-    spec = run_spec(read_weights(plan, store), plan.leaves, params, plan.vocabulary, planned.seed)
+    spec = run_spec(read_weights(plan, store), plan.leaves, params, plan.vocabulary, planned.seed, plan.suite)
+    names = {leaf.tokens_key: leaf.name for leaf in plan.leaves}
     with store.publish(VALIDATION_KIND, planned.key) as draft:
         proxy, evaluation = (Draft(draft.path / name) for name in ("proxy", "evaluation"))
         proxy.path.mkdir()
         evaluation.path.mkdir()
-        train_into(proxy, spec, store, threads, progress)
-        score_into(evaluation, proxy.path, items, store, threads, progress)
+        run_proxy_into(proxy, spec, names, items, store, threads, progress)
+        evaluate_into(evaluation, spec, proxy.path, items, store, threads, progress)
         draft.inputs = {"proposal": plan.proposal, "suite": plan.suite, "run": proxy.inputs}
         draft.facts = proxy.facts
         draft.cost = {"train": proxy.cost, "evaluate": evaluation.cost}

@@ -6,15 +6,17 @@ import torch
 
 from olmix.digest import file_md5
 from olmix.domains.fingerprint import StatCache
-from olmix.errors import InputError
+from olmix.errors import InputError, WorkError
+from olmix.evaluation.evaluate import evaluate, stage_evaluation
 from olmix.evaluation.items import TaskTokens, make_items, read_tokens, windows
-from olmix.evaluation.score import evaluate, score_windows, stage_evaluation
+from olmix.evaluation.score import score_into, score_windows
 from olmix.evaluation.spec import evaluation_key
 from olmix.evaluation.suite import read_suite
 from olmix.params import ModelParams, ProxyParams
 from olmix.proxy.model import build_model
 from olmix.proxy.spec import RunSpec
 from olmix.proxy.train import Device, train
+from olmix.store import Draft
 
 MODEL = ModelParams(layers=1, heads=2, width=32, mlp_width=64, tied_embeddings=True)
 CPU = Device("cpu", bf16=False)
@@ -133,7 +135,9 @@ def test_an_empty_task_is_an_error(suite_folder, tokenizer, store):
 def run(store, put_tokens):
     put_tokens("a" * 20, np.arange(5000) % 256)
     proxy = ProxyParams(model=MODEL, tokens=512, sequence_length=32, batch_size=4, learning_rate=1e-2)
-    return train(RunSpec.of(proxy, 257, 0, {"a" * 20: 512}), store, 1, silent)
+    spec = RunSpec.of(proxy, 257, 0, {"a" * 20: 512})
+    train(spec, store, 1, silent)
+    return spec
 
 
 def test_an_evaluation_is_a_function_of_run_and_items(suite_folder, tokenizer, store, run):
@@ -144,14 +148,14 @@ def test_an_evaluation_is_a_function_of_run_and_items(suite_folder, tokenizer, s
     with np.load(store.file("evaluation", key, "bits.npz")) as bits:
         assert scores["bpb"] == pytest.approx(bits["t"].sum() / 5)
     assert (scores["items"], scores["bytes"]) == (2, 5)
-    assert store.manifest("evaluation", key)["inputs"]["run"] == run
+    assert store.manifest("evaluation", key)["inputs"]["run"] == run.key
 
 
 def test_a_staged_evaluation_is_the_same_as_one_made_later(suite_folder, tokenizer, store, run):
     suite = read(suite_folder)
     items = make_items(suite, tokenizer, store, silent)
     stage_evaluation(run, suite.content, items, store, 1, silent)
-    key = evaluation_key(run, suite.content)
+    key = evaluation_key(run.key, suite.content)
     assert not store.has("evaluation", key)
     assert store.publish_staged("evaluation", key)
     staged = store.file("evaluation", key, "scores.json").read_text()
@@ -161,13 +165,17 @@ def test_a_staged_evaluation_is_the_same_as_one_made_later(suite_folder, tokeniz
 
 
 def test_a_damaged_checkpoint_is_not_scored(suite_folder, tokenizer, store, run):
-    from olmix.errors import WorkError
-
     suite = read(suite_folder)
     items = make_items(suite, tokenizer, store, silent)
-    (store.path("proxy", run) / "model.safetensors").write_bytes(b"damaged")
+    (store.path("proxy", run.key) / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(WorkError, match="differs from its manifest"):
         evaluate(run, suite.content, items, store, 1, silent)
+
+
+def test_a_checkpoint_of_an_unknown_architecture_is_not_scored(store, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(WorkError, match=r"found 'gpt2'; scored here: llama, olmo2; .*command_writes: scores"):
+        score_into(Draft(tmp_path), tmp_path, "i" * 20, store, 1, silent)
 
 
 def test_names_weights_and_families_are_no_part_of_what_is_scored(suite_folder):

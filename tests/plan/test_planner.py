@@ -6,7 +6,8 @@ from olmix.domains.schema import LeafSpec, Reader
 from olmix.errors import InputError
 from olmix.evaluation.suite import Suite, SuiteTask, Task
 from olmix.params import Params
-from olmix.plan.planner import make_plan, plan_key, repetition_caps, run_spec
+from olmix.plan.planner import make_plan, repetition_caps, run_spec
+from olmix.plan.request import Request
 from olmix.schema import parse
 
 COUNTS = {"code": 600_000, "web:news": 300_000, "web:games": 90_000, "maths": 10_000}
@@ -36,7 +37,7 @@ SUITE = Suite(tuple(SuiteTask(n, "f", w, (), Task(files=["x"]), "suite") for n, 
 def plan(leaves=LEAVES, counts=COUNTS, suite=SUITE, **changes):
     by_content = {f"content of {name}": tokens for name, tokens in counts.items()}
     facts = [{"documents": 10, "bytes": 99, "tokens": by_content[leaf.content]} for leaf in leaves]
-    return make_plan(leaves, facts, params(**changes), suite, vocabulary=300)
+    return make_plan(Request(tuple(leaves), params(**changes), suite), facts, vocabulary=300)
 
 
 def keys(plan):
@@ -125,7 +126,7 @@ def test_where_things_are_is_no_part_of_the_plan():
         Params,
         "params.yaml",
     )
-    assert plan_key(LEAVES, moved, SUITE) == plan_key(LEAVES, params(), SUITE)
+    assert Request(tuple(LEAVES), moved, SUITE).key == Request(tuple(LEAVES), params(), SUITE).key
 
 
 def test_a_run_without_a_leaf_survives_any_change_to_it():
@@ -133,7 +134,7 @@ def test_a_run_without_a_leaf_survives_any_change_to_it():
     p = plan()
     mixture = np.array([0.0 if x.name == "maths" else 1 / 3 for x in p.leaves])
     after = plan(revised, COUNTS | {"revised": 12_000})
-    one, two = (run_spec(mixture, q.leaves, params(), 300, 0).key for q in (p, after))
+    one, two = (run_spec(mixture, q.leaves, params(), 300, 0, SUITE.content).key for q in (p, after))
     assert one == two
     assert keys(after)[0] != keys(p)[0]
 
@@ -167,4 +168,4 @@ def test_caps_that_sum_to_one_are_enough():
 def test_repetition_caps_are_those_of_the_paper():
     target = params(target={"tokens": 10**12, "repetition": 4}).target
     caps = repetition_caps(np.array([18_017_832_560, 34_057_973_953, 10**12]), target)
-    assert caps == pytest.approx([0.072071330240, 0.136231895812, 1.0])
+    assert caps == pytest.approx([0.072071330240, 0.136231895812, 4.0])

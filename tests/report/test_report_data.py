@@ -69,6 +69,7 @@ def test_no_seed_leaves_the_prediction():
     assert gain().verdict == "proposal is predicted to be better by 4.0 %; not measured, validation is off"
     assert Gain(1.0, 1.02).verdict == "proposal is predicted to be worse by 2.0 %; not measured, validation is off"
     assert Gain(math.nan, math.nan).verdict == "proposal was neither predicted nor measured"
+    assert Gain(math.nan, 1.0).verdict == "gain is not known: the prior was neither predicted nor measured"
     assert gain().status == "unproven"
 
 
