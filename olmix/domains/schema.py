@@ -1,7 +1,7 @@
 """Typed `domains/<source>.yaml`: one file per source, which has topics or is a single leaf itself."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -108,7 +108,7 @@ class LeafSpec:
     files: tuple[str, ...]
     where: str
     """File and field that declare it, for messages."""
-    lineage: Lineage = Lineage()
+    lineage: Lineage = field(default_factory=Lineage)
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Which finished runs still hold: runs of earlier generations, and imported ones, that are mixtures of today's space."""
+"""Which finished runs still hold: earlier generations' and imported ones that are mixtures of today's space."""
 
 from collections.abc import Callable, Sequence
 

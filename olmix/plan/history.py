@@ -208,10 +208,8 @@ def lineage(history: Sequence[AcceptedMixture], contents: Iterable[str]) -> list
     by_name = {mixture.name: mixture for mixture in history}
     today = frozenset(contents)
     same = [mixture for mixture in history if mixture.contents == today]
-    if same:
-        parent = same[-1].parent
-    else:
-        parent = history[-1].name if history else None
+    newest = history[-1].name if history else None
+    parent = same[-1].parent if same else newest
     ancestors = []
     while parent is not None:
         ancestors.append(by_name[parent])

@@ -1,4 +1,4 @@
-"""What a plan is made for: everything known before a token is counted, with the update and the coordinates it implies."""
+"""What a plan is made for: all that is known before a token is counted, and the update and coordinates it implies."""
 
 from dataclasses import dataclass
 from functools import cached_property

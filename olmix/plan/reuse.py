@@ -1,4 +1,4 @@
-"""Mixture reuse: which leaves are frozen in which virtual domain, and which are free (paper, section 4; Algorithm 2)."""
+"""Mixture reuse: which leaves are frozen in which virtual domain, and which are free (paper, Algorithm 2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ class Space:
         return np.asarray(r, dtype=np.float64)[..., self.of] * self.ratio
 
     def collapse(self, p: ArrayLike) -> Floats:
-        """Weights of coordinates (…, d), sums over their leaves (…, m); exact, so the order of leaves changes no bit."""
+        """Weights of coordinates (…, d), exact sums over their leaves (…, m): the order of leaves changes no bit."""
         values = np.asarray(p, dtype=np.float64)
         flat = values.reshape(-1, values.shape[-1])
         out = np.zeros((len(flat), self.size))

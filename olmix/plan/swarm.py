@@ -62,8 +62,8 @@ def sample_swarm(
     each source, the shares of its topics; small weights become 0 (`_Sampler._clip`). The first candidate of a run
     that obeys caps and requirements and differs from all earlier runs is kept, so run i does not depend on the number
     of runs. If a coordinate is then in fewer than `min_runs_per_leaf` runs, some of the last runs take another of their
-    candidates, one that contains it; weights are never bent to that end. The same is done with runs that the others make
-    superfluous, if the swarm cannot tell coordinates apart, as happens with hardly more runs than coordinates.
+    candidates, one that contains it; weights are never bent to that end. The same is done with runs that the others
+    make superfluous, if the swarm cannot tell coordinates apart, as with hardly more runs than coordinates.
 
     earlier: (E, m) mixtures that have been trained already: they count for coverage, and none is drawn again.
 

@@ -25,7 +25,7 @@ from olmix.store import Store
 
 
 def write_swarm_table(plan: Plan, store: Store, root: Path) -> None:
-    """`results/swarm.csv`: a row per run with its origin, achieved weight per leaf, score per task and weighted mean."""
+    """`results/swarm.csv`: a row per run with its origin, achieved weights, score per task and weighted mean."""
     table = read_table(plan, plan.runs, store)
     imported = [[run.mixture.get(leaf.content, 0.0) for leaf in plan.leaves] for run in plan.imports]
     imported_scores = [[run.scores[task] for task in table.tasks] for run in plan.imports]

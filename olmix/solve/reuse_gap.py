@@ -136,7 +136,8 @@ def coupling(t: Array, fixed: Mask, reading: Literal["fix", "comp"] = "fix") -> 
 def collapse_problem(problem: Problem, of: Indices, ratio: Array) -> Problem:
     """The problem over coordinates (d,) whose objective at r is the leaf-level one at the expanded r plus a constant.
 
-    The prior is tilted (`Space.tilted`), which gives the constant. The cap of a virtual domain is the least cap / ratio of its leaves, at most 1 (method section 7.2).
+    The prior is tilted (`Space.tilted`), which gives the constant. The cap of a virtual domain is the least cap / ratio
+    of its leaves, at most 1 (method section 7.2).
     Raises InputError for a single coordinate: its one mixture is the ratios themselves.
     """
     space, frozen = _space(of, ratio)

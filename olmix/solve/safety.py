@@ -43,7 +43,7 @@ def assess_plan(
         earlier = _leaf_laws(ancestors, tasks, store)
         frozen = [leaf.content for j, leaf in enumerate(plan.leaves) if plan.coordinates[plan.space.of[j]].virtual]
         _demand(earlier, frozen, ancestors[0])
-    except _Unknown as reason:
+    except _UnknownLawError as reason:
         return PlanSafety(None, None, str(reason))
     c, t = read_law(plan, store)
     missing = np.full(len(tasks), np.nan)
@@ -65,7 +65,7 @@ def assess_plan(
     return PlanSafety(found, leaf_t)
 
 
-class _Unknown(Exception):
+class _UnknownLawError(Exception):
     """An earlier law that is not at hand."""
 
 
@@ -77,10 +77,12 @@ def _leaf_laws(ancestors: Sequence[AcceptedMixture], tasks: Sequence[str], store
     if mixture.law is None:  # carried over: the laws are still those of its parent
         return _leaf_laws(before, tasks, store)
     if not store.has(LAW, mixture.law):
-        raise _Unknown(f"the laws of {mixture.name} are not in the store ({mixture.law}); `dvc pull` may bring them")
+        raise _UnknownLawError(
+            f"the laws of {mixture.name} are not in the store ({mixture.law}); `dvc pull` may bring them"
+        )
     document = store.read_json(LAW, mixture.law, "law.json")
     if absent := [task for task in tasks if task not in document["tasks"]]:
-        raise _Unknown(f"the laws of {mixture.name} know no task {absent[0]}")
+        raise _UnknownLawError(f"the laws of {mixture.name} know no task {absent[0]}")
     t = dict(zip(document["domains"], np.array([document["tasks"][task]["t"] for task in tasks]).T, strict=True))
     content_of = {name: leaf.content for name, leaf in mixture.leaves.items()}
     frozen = {name for ratios in mixture.virtual.values() for name in ratios}
@@ -104,4 +106,4 @@ def _leaf_laws(ancestors: Sequence[AcceptedMixture], tasks: Sequence[str], store
 
 def _demand(laws: dict[str, Floats], contents: Sequence[str], mixture: AcceptedMixture) -> None:
     if any(content not in laws for content in contents):
-        raise _Unknown(f"a leaf that {mixture.name} was frozen with is in no earlier law")
+        raise _UnknownLawError(f"a leaf that {mixture.name} was frozen with is in no earlier law")

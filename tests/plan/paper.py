@@ -1,4 +1,4 @@
-"""The paper's five updates as domain sets: token counts and mixtures of the authors (method sections 9.4, 10.2 to 10.5)."""
+"""The paper's five updates as domain sets: tokens and mixtures of the authors (method sections 9.4, 10.2 to 10.5)."""
 
 from tests.plan.generations import leaf
 

@@ -112,7 +112,7 @@ def test_reuse_of_an_optimal_parent_loses_little(tmp_path, first):
 
 def test_a_leaf_that_deserves_nothing_costs_nothing(tmp_path, first):
     changes = {"solver": {"kl": 0}}
-    p, weights, _ = run_generation(tmp_path, [*LEAVES, leaf("useless")], [first], **changes)
+    _, weights, _ = run_generation(tmp_path, [*LEAVES, leaf("useless")], [first], **changes)
     assert weights["useless"] == 0
     assert {name: weights[name] for name in first.weights} == first.weights
 
@@ -156,7 +156,7 @@ def test_an_update_to_an_update(tmp_path, first):
 
 
 def test_full_recomputation_later_also_uses_earlier_runs(tmp_path, first):
-    p, weights, store = run_generation(tmp_path, [*LEAVES, NEW], [first])
+    p, weights, _ = run_generation(tmp_path, [*LEAVES, NEW], [first])
     second = accept("0002-wiki", [*LEAVES, NEW], p, weights, "0001-initial")
     leaves = [*LEAVES, NEW, leaf("useless")]
     q, _, _ = run_generation(tmp_path, leaves, [first, second], reuse={"strategy": "none"})
