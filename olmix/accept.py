@@ -18,6 +18,7 @@ from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.schema import parse
+from olmix.solve.propose import read_weights
 from olmix.store import write_atomically
 from olmix.summary import read_results
 
@@ -35,6 +36,11 @@ def accept(project: Project, name: str | None, report: Callable[[str], None]) ->
         raise InputError(f"--name: found {name!r}; letters, digits and _ . + - are allowed")
     mixture, metrics = read_results(project)
     plan = project.plan()
+    proposed = dict(zip((leaf.name for leaf in plan.leaves), read_weights(plan, project.store).tolist(), strict=True))
+    if mixture["weights"] != proposed:
+        raise WorkError(
+            "results/mixture.yaml: the weights are not the proposal's; `rm` it and run `snakemake --cores all`"
+        )
     newest = project.history[-1] if project.history else None
     if newest and (newest.plan, newest.proposal) == (plan.key, plan.proposal):
         report(f"olmix: already accepted as {FOLDER}/{newest.name}.yaml")

@@ -102,7 +102,11 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
     out.print(f"\nGain over the prior in bits per byte: {_gain(metrics['gain_percent'])}")
     if mixture["parent"]:
         frozen = sum(mixture["weights"][leaf] for ratios in mixture["virtual"].values() for leaf in ratios)
-        out.print(f"Reuse ({mixture['strategy']}): {frozen:.1%} of the weight has the ratios of {mixture['parent']}")
+        gap = metrics.get("reuse", {}).get("gap_bpb")
+        cost = "" if gap is None else f"; by the laws that costs {gap:.4f} bits per byte"
+        out.print(
+            f"Reuse ({mixture['strategy']}): {frozen:.1%} of the weight has the ratios of {mixture['parent']}{cost}"
+        )
     out.print("Mixture: results/mixture.yaml   Report: results/report.html")
 
 

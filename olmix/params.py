@@ -137,7 +137,7 @@ class ProxyParams(Section):
     seed: int = Field(0, ge=0)
     """Seed of initialisation and data order, shared by the whole swarm (common random numbers)."""
     command: str | None = None
-    """A trainer of your own in place of the built-in one, called with the path of a run specification (docs/trainer.md)."""
+    """A trainer of your own in place of the built-in one; gets the path of a run specification (docs/trainer.md)."""
     command_version: int = Field(1, ge=1)
     """Raise it when the command would train another model from the same specification: all runs are then made again."""
     command_writes: Literal["checkpoint", "scores"] = "checkpoint"

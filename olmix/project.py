@@ -133,4 +133,6 @@ class Project:
 
 def run_settings(params: Params) -> str:
     """Digest of everything that makes two runs on the same mixture comparable."""
-    return digest({"proxy": params.proxy.model_dump(mode="json"), "tokenizer": params.tokenizer.digest})
+    unused = set() if params.proxy.command else {"command", "command_version", "command_writes"}
+    proxy = params.proxy.model_dump(mode="json", exclude=unused)
+    return digest({"proxy": proxy, "tokenizer": params.tokenizer.digest})

@@ -25,7 +25,7 @@ from olmix.plan.plan import (
 from olmix.plan.prior import collapsed_prior, natural_prior
 from olmix.plan.request import Request
 from olmix.plan.space import Space
-from olmix.plan.swarm import Coordinates, sample_swarm
+from olmix.plan.swarm import TOLERANCE, Coordinates, sample_swarm, swarm_size
 from olmix.proxy.spec import RunSpec
 from olmix.regression.spec import law_key
 from olmix.solve.spec import carried_key, proposal_key, validation_key
@@ -223,7 +223,10 @@ def _swarm(
     evidence: list[PlannedRun],
     imports: list[PlannedImport],
 ) -> list[PlannedRun]:
-    """The sampled runs: in the collapsed space, expanded last, so that no clipping touches a frozen ratio."""
+    """The sampled runs: in the collapsed space, expanded last, so that no clipping touches a frozen ratio.
+
+    Swarm reuse samples what earlier runs leave open, and at least c runs for each coordinate they hardly contain.
+    """
     if request.nothing_free:
         return []
     seen, count = np.empty((0, space.size)), request.runs
@@ -231,7 +234,9 @@ def _swarm(
         earlier = [[run.mixture.get(leaf.name, 0.0) for leaf in leaves] for run in evidence]
         earlier += [[run.mixture.get(leaf.content, 0.0) for leaf in leaves] for run in imports]
         seen = space.collapse(earlier) if earlier else seen
-        count = max(0, count - len(earlier))
+        known = (seen > TOLERANCE).sum(axis=0) >= request.params.swarm.min_runs_per_leaf
+        unseen = int((~known).sum())
+        count = max(count - len(earlier), swarm_size(unseen - 1, request.params.swarm) if unseen else 0)
     params = request.params
     sampled = sample_swarm(_sampled(request, leaves, coordinates, space), params.swarm, count, seen)
     return [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(space.expand(sampled))]

@@ -217,8 +217,9 @@ def test_a_command_that_cannot_start_is_a_mistake_in_params(store, inputs, comma
         run_proxy(spec(command=command), NAMES, ITEMS, store, 1, silent)
 
 
-def test_progress_is_shown_while_the_command_runs(trained):
+def test_progress_is_shown_while_the_command_runs(trained, monkeypatch):
     """The trainer goes on only when its line has been seen."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     seen = []
 
     def say(line):
