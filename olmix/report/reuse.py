@@ -51,8 +51,8 @@ def _notes(plan: Plan, known: ReuseSafety | None, store: Store) -> tuple[str, ..
     notes = []
     if known and known.suggestion:
         notes.append(
-            f"Of this gap, {max(known.law_gap, 0.0):.4f} BPB are scores that the laws predict; the rest is the KL "
-            "term, which would rather have weights closer to the prior."
+            "In scores alone, without the KL term, the laws predict that the reused mixture is "
+            f"{known.law_gap:.4f} BPB worse than the best of all."
         )
         if known.suggestion_share < CLOSED_SHARE:
             notes.append(

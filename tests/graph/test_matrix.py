@@ -14,6 +14,7 @@ from collections import Counter
 import pytest
 import yaml
 
+from olmix.project import Project
 from tests.graph.conftest import dvc, git, write_maths
 from tests.miniature import change_params, planned_jobs, run, sentences, snakemake, write_jsonl, write_yaml
 
@@ -163,6 +164,18 @@ def merge_leaves(folder):
     write_yaml(folder / "domains/web.yaml", {"topics": {"all": {"files": files}}})
 
 
+def revise_with_swarm_reuse(folder):
+    change_params(folder, reuse={"strategy": "swarm"})
+    revise_leaf(folder)
+
+
+def without_maths(folder):
+    """Runs that gave the revised leaf no weight still count, the others are trained anew."""
+    kept = [run for run in Project.load(folder).plan().swarm if "maths" not in run.mixture]
+    assert 0 < len(kept) < 5
+    return swarm(6 - len(kept), tokens=1)
+
+
 def update_at_once(folder):
     remove_leaf(folder)
     add_leaf(folder)
@@ -269,6 +282,7 @@ ROWS = {
     "a large file, bytes changed, size and time kept": (change_large_file, swarm(4, tokens=1)),
     "a file added to a glob": (add_file, swarm(4, tokens=1)),
     "a leaf revised": (revise_leaf, swarm(4, tokens=1)),
+    "a leaf revised that some runs gave no weight": (revise_with_swarm_reuse, without_maths),
     "a leaf's reader revised": (revise_reader, swarm(4, tokens=1)),
     "a leaf added": (add_leaf, swarm(4, tokens=1)),
     "a leaf removed": (remove_leaf, {"proxy": 2, "evaluation": 2, **SOLVE}),
@@ -301,6 +315,7 @@ def executed(output):
 @pytest.mark.parametrize("name", ROWS)
 def test_matrix(accepted, name, monkeypatch):
     change, expected = ROWS[name]
+    expected = expected(accepted) if callable(expected) else expected
     folder = change(accepted) or accepted
     if (folder / "patch").is_dir():
         monkeypatch.setenv("PYTHONPATH", str(folder / "patch"))
