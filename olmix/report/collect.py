@@ -143,8 +143,8 @@ class _Laws:
         at_prior = c + np.exp(t @ collapsed)
         if plan.virtual:
             natural = np.array([leaf.prior for leaf in plan.leaves])
-            leaf_law = safety.leaf_law if safety else None
-            at_prior = np.full(n, math.nan) if leaf_law is None else c + np.exp(leaf_law @ natural)
+            leaf_c, leaf_t = (safety and safety.leaf_law) or (np.full(n, math.nan), np.zeros((n, len(natural))))
+            at_prior = leaf_c + np.exp(leaf_t @ natural)
         return cls(
             c=c,
             t=t,

@@ -35,6 +35,7 @@ CLOSED_SHARE = 0.5
 MOST_COUPLED = 8
 """Leaves that are freed one by one, the most promising by a first-order score."""
 
+_LEAST_PART = 0.2
 _NOISE = 1e-9  # a gap below this is rounding of the solver; also the slack of weights and ratios
 
 
@@ -87,6 +88,21 @@ class ReuseSafety:
     """Weights (m,) of the optimum over all leaves."""
 
 
+def anchored(c: Array, t: Array, r: Array, earlier_c: Array, earlier_part: Array) -> tuple[Array, Array]:
+    """A law c (n,), t (n, d) with another constant: equal in value and slope at the mixture r (d,).
+
+    A small swarm close to one mixture tells the value and the slopes there, but hardly c from exp(t·r), on which all
+    that is further away depends; by assumption 1 the constant is the earlier law's. Where that would leave less than
+    _LEAST_PART of the earlier law's exponential, earlier_part (n,), the constant is lowered to leave that much.
+    With an exact law nothing changes. Returns c (n,) and t (n, d).
+    """
+    level = t @ r
+    value = c + np.exp(level)
+    constant = np.minimum(earlier_c, value - _LEAST_PART * earlier_part)
+    part = value - constant
+    return constant, np.log(part)[:, None] + (np.exp(level) / part)[:, None] * (t - level[:, None])
+
+
 def leaf_level_law(collapsed_t: Array, of: Indices, ratio: Array, earlier_t: Array) -> Array:
     """Coefficients (n, m) of today's law at leaf level, from the collapsed law's (n, d) and the parent's (n, m).
 
@@ -94,7 +110,7 @@ def leaf_level_law(collapsed_t: Array, of: Indices, ratio: Array, earlier_t: Arr
     alike. A free leaf has its own coefficient. Frozen leaves keep the parent's differences and are shifted together,
     t_ij = earlier_ij + (t_iv - sum_k ratio_k earlier_ik), so that on every mixture with the frozen ratios the law
     agrees exactly with the collapsed one; where the parent's law is the truth, so is the result everywhere.
-    Today's c_i belongs to the result; how far the parent's c_i is from it tells how far the assumption holds.
+    Both laws must have the same constants (`anchored`).
 
     earlier_t: NaN for leaves that are not frozen; what stands there does not matter. Raises InputError if the
     coefficient of a frozen leaf is missing or the ratios of a coordinate do not sum to 1.

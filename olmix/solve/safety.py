@@ -1,6 +1,6 @@
 """Is reuse safe here? The paper's quantities for a plan, from its laws and those of earlier generations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,12 @@ from olmix.params import SolverParams
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.plan import Plan
 from olmix.plan.reuse import virtual_id
+from olmix.plan.space import Space
 from olmix.regression.fit import read_law
 from olmix.regression.spec import KIND as LAW
 from olmix.solve.problem import Problem
 from olmix.solve.propose import read_weights
-from olmix.solve.reuse_gap import ReuseSafety, assess, leaf_level_law
+from olmix.solve.reuse_gap import ReuseSafety, anchored, assess, leaf_level_law
 from olmix.store import Store
 
 Floats = NDArray[np.float64]
@@ -25,11 +26,11 @@ Floats = NDArray[np.float64]
 class PlanSafety:
     """What is known about the safety of a plan's reuse."""
 
-    found: ReuseSafety | None
-    leaf_law: Floats | None
-    """Today's laws at leaf level, t (n, m)."""
+    found: ReuseSafety | None = None
+    leaf_law: tuple[Floats, Floats] | None = None
+    """Today's laws at leaf level, c (n,) and t (n, m)."""
     unknown: str = ""
-    """Why nothing could be computed."""
+    """Why something could not be computed."""
 
 
 def assess_plan(
@@ -40,18 +41,18 @@ def assess_plan(
         return None
     tasks = [task.name for task in plan.tasks]
     try:
-        earlier = _leaf_laws(ancestors, tasks, store)
+        earlier_c, earlier = _leaf_laws(ancestors, tasks, store)
         frozen = [leaf.content for j, leaf in enumerate(plan.leaves) if plan.coordinates[plan.space.of[j]].virtual]
         _demand(earlier, frozen, ancestors[0])
     except _UnknownLawError as reason:
-        return PlanSafety(None, None, str(reason))
-    c, t = read_law(plan, store)
+        return PlanSafety(unknown=str(reason))
+    weights = read_weights(plan, store)
     missing = np.full(len(tasks), np.nan)
     earlier_t = np.array([earlier.get(leaf.content, missing) for leaf in plan.leaves]).T
-    leaf_t = leaf_level_law(t, plan.space.of, plan.space.ratio, earlier_t)
+    leaf_law = _expand(*read_law(plan, store), plan.space, weights, earlier_c, earlier_t)
     problem = Problem(
-        c=c,
-        t=leaf_t,
+        c=leaf_law[0],
+        t=leaf_law[1],
         task_weights=np.array([task.weight for task in plan.tasks]),
         prior=np.array([leaf.prior for leaf in plan.leaves]),
         caps=np.array([leaf.cap for leaf in plan.leaves]),
@@ -59,20 +60,22 @@ def assess_plan(
         names=tuple(leaf.name for leaf in plan.leaves),
     )
     try:
-        found = assess(problem, read_weights(plan, store), plan.space.of, plan.space.ratio)
+        found = assess(problem, weights, plan.space.of, plan.space.ratio)
     except (InputError, WorkError) as error:  # e.g. a prior of 0 on a leaf that has weight
-        return PlanSafety(None, leaf_t, str(error))
-    return PlanSafety(found, leaf_t)
+        return PlanSafety(None, leaf_law, str(error))
+    return PlanSafety(found, leaf_law)
 
 
 class _UnknownLawError(Exception):
     """An earlier law that is not at hand."""
 
 
-def _leaf_laws(ancestors: Sequence[AcceptedMixture], tasks: Sequence[str], store: Store) -> dict[str, Floats]:
-    """Coefficients (n,) per leaf content in the newest generation with laws, at leaf level by those before it."""
+def _leaf_laws(
+    ancestors: Sequence[AcceptedMixture], tasks: Sequence[str], store: Store
+) -> tuple[Floats, dict[str, Floats]]:
+    """Laws of the newest generation that has some, at leaf level: c (n,), and t (n,) per leaf content."""
     if not ancestors:
-        return {}
+        raise _UnknownLawError("no earlier generation has laws")
     mixture, before = ancestors[0], ancestors[1:]
     if mixture.law is None:  # carried over: the laws are still those of its parent
         return _leaf_laws(before, tasks, store)
@@ -83,27 +86,40 @@ def _leaf_laws(ancestors: Sequence[AcceptedMixture], tasks: Sequence[str], store
     document = store.read_json(LAW, mixture.law, "law.json")
     if absent := [task for task in tasks if task not in document["tasks"]]:
         raise _UnknownLawError(f"the laws of {mixture.name} know no task {absent[0]}")
-    t = dict(zip(document["domains"], np.array([document["tasks"][task]["t"] for task in tasks]).T, strict=True))
+    c = np.array([document["tasks"][task]["c"] for task in tasks])
+    t = np.array([document["tasks"][task]["t"] for task in tasks])
     content_of = {name: leaf.content for name, leaf in mixture.leaves.items()}
-    frozen = {name for ratios in mixture.virtual.values() for name in ratios}
-    found = {content: t[content] for name, content in content_of.items() if name not in frozen}
-    if frozen:
-        earlier = _leaf_laws(before, tasks, store)
-        _demand(earlier, [content_of[name] for name in frozen], mixture)
-        for ratios in mixture.virtual.values():
-            shares = {content_of[name]: ratio for name, ratio in ratios.items()}
-            contents = list(shares)
-            collapsed = t[virtual_id(shares)][:, None]
-            leaf_t = leaf_level_law(
-                collapsed,
-                np.zeros(len(contents), dtype=np.intp),
-                np.array([shares[content] for content in contents]),
-                np.array([earlier[content] for content in contents]).T,
-            )
-            found |= dict(zip(contents, leaf_t.T, strict=True))
-    return found
+    contents = list(content_of.values())
+    if not mixture.virtual:
+        return c, {content: t[:, document["domains"].index(content)] for content in contents}
+    virtual = [{content_of[name]: share for name, share in ratios.items()} for ratios in mixture.virtual.values()]
+    frozen = {content for ratios in virtual for content in ratios}
+    coordinates = virtual + [{content: 1.0} for content in contents if content not in frozen]
+    ids = [virtual_id(ratios) for ratios in virtual] + [content for content in contents if content not in frozen]
+    earlier_c, earlier = _leaf_laws(before, tasks, store)
+    _demand(earlier, frozen, mixture)
+    missing = np.full(len(tasks), np.nan)
+    leaf_c, leaf_t = _expand(
+        c,
+        t[:, [document["domains"].index(id) for id in ids]],
+        Space.of_ratios(coordinates, contents),
+        np.array([mixture.weight_of[content] for content in contents]),
+        earlier_c,
+        np.array([earlier.get(content, missing) for content in contents]).T,
+    )
+    return leaf_c, dict(zip(contents, leaf_t.T, strict=True))
 
 
-def _demand(laws: dict[str, Floats], contents: Sequence[str], mixture: AcceptedMixture) -> None:
+def _expand(
+    c: Floats, t: Floats, space: Space, weights: Floats, earlier_c: Floats, earlier_t: Floats
+) -> tuple[Floats, Floats]:
+    """Collapsed laws at leaf level: anchored at the mixture (m,) that they were solved for, then expanded."""
+    frozen = np.where(np.isfinite(earlier_t).all(axis=0), weights, 0.0)
+    earlier_part = np.exp(np.nan_to_num(earlier_t) @ (frozen / max(frozen.sum(), 1e-300)))
+    constant, collapsed = anchored(c, t, space.collapse(weights), earlier_c, earlier_part)
+    return constant, leaf_level_law(collapsed, space.of, space.ratio, earlier_t)
+
+
+def _demand(laws: dict[str, Floats], contents: Iterable[str], mixture: AcceptedMixture) -> None:
     if any(content not in laws for content in contents):
         raise _UnknownLawError(f"a leaf that {mixture.name} was frozen with is in no earlier law")

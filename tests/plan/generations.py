@@ -33,7 +33,7 @@ def leaf(name, content=None, files=None, **origin):
     return Leaf(spec, found, content)
 
 
-def accepted(name, leaves, weights=None, parent=None, virtual=None, runs=(), tokens=100_000):
+def accepted(name, leaves, weights=None, parent=None, virtual=None, runs=(), tokens=100_000, law="l"):
     """An accepted mixture; equal weights by default."""
     weights = weights or {x.name: 1 / len(leaves) for x in leaves}
     mixture = parse(
@@ -41,7 +41,7 @@ def accepted(name, leaves, weights=None, parent=None, virtual=None, runs=(), tok
             "parent": parent,
             "accepted": "2026-01-01",
             "plan": "p",
-            "law": "l",
+            "law": law,
             "proposal": "q",
             "params": "r",
             "suite": "s",

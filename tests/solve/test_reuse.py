@@ -9,6 +9,7 @@ from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.regression.fit import fit_laws
 from olmix.solve.exact import Problem, solve
 from olmix.solve.propose import propose, read_weights
+from olmix.solve.safety import assess_plan
 from olmix.store import Store
 from tests.plan.generations import SUITE, accepted, leaf, params, plan
 
@@ -61,7 +62,7 @@ def run_generation(tmp_path, leaves, history=(), **changes):
 def accept(name, leaves, p, weights, parent=None):
     contents = {x.tokens_key: x.content for x in p.leaves}
     runs = [(r.key, r.spec.seed, {contents[k]: n for k, n in r.spec.counts.items()}) for r in p.fitted]
-    return accepted(name, leaves, weights, parent, p.virtual, runs)
+    return accepted(name, leaves, weights, parent, p.virtual, runs, law=p.law)
 
 
 def optimum(leaves, p, kl):
@@ -82,6 +83,12 @@ def optimum(leaves, p, kl):
 def first(tmp_path_factory):
     p, weights, _ = run_generation(tmp_path_factory.mktemp("first"), LEAVES)
     return accept("0001-initial", LEAVES, p, weights)
+
+
+def assessed(tmp_path, leaves, history):
+    """The plan of an update and its safety, with the laws of all generations in one store."""
+    p, weights, store = run_generation(tmp_path, leaves, history)
+    return p, weights, assess_plan(p, params().solver, history[::-1], store)
 
 
 def test_the_full_problem_is_solved_by_the_fitted_law(tmp_path):
@@ -217,3 +224,31 @@ def test_the_expanded_kl_term_is_the_divergence_of_leaves(tmp_path, first):
 
     best = minimize_scalar(objective, bounds=(1e-6, 1 - 1e-6), method="bounded", options={"xatol": 1e-10}).x
     assert weights["wiki"] == pytest.approx(best, abs=1e-6)
+
+
+def test_the_laws_of_leaves_within_a_virtual_domain_are_carried_over(tmp_path):
+    """Over two updates: what the laws say of the natural prior, which is far from the frozen ratios, stays true."""
+    p, weights, _ = run_generation(tmp_path, LEAVES)
+    history = [accept("0001-initial", LEAVES, p, weights)]
+    for leaves in ([*LEAVES, NEW], [*LEAVES, NEW, leaf("useless")]):
+        p, weights, safety = assessed(tmp_path, leaves, history)
+        c, t = safety.leaf_law
+        names = [x.name for x in p.leaves]
+        prior = np.array([x.prior for x in p.leaves])
+        assert c + np.exp(t @ prior) == pytest.approx(law(names, prior), abs=0.01)
+        problem, best = optimum(leaves, p, 0.05)
+        found = np.array([weights[name] for name in names])
+        assert safety.found.law_gap == pytest.approx(problem.law(found) - problem.law(best), abs=5e-3)
+        assert safety.found.recomputed_weight == pytest.approx(sum(weights[name] for name in p.free))
+        history.append(accept(f"000{len(history) + 1}-more", leaves, p, weights, history[-1].name))
+
+
+def test_safety_needs_the_earlier_laws(tmp_path, first):
+    _, _, safety = assessed(tmp_path, [*LEAVES, NEW], [first])
+    assert safety.found is None
+    assert safety.unknown == f"the laws of 0001-initial are not in the store ({first.law}); `dvc pull` may bring them"
+
+
+def test_nothing_is_frozen_nothing_to_assess(tmp_path):
+    _, _, safety = assessed(tmp_path, LEAVES, [])
+    assert safety is None

@@ -13,6 +13,7 @@ from olmix.solve.reuse_gap import (
     CLOSED_SHARE,
     MOST_COUPLED,
     NEGLIGIBLE_GAP,
+    anchored,
     assess,
     collapse_problem,
     coupling,
@@ -438,3 +439,30 @@ def test_of_the_published_topics_only_the_one_that_dominates_the_mixture_is_unsa
     # Theorem 1: gaps go with κ times the distance of the frozen ratios from the optimum's.
     gaps = [safety.gap for safety in found.values()]
     assert np.argsort(gaps).tolist() == np.argsort([s.kappa * s.frozen_distance for s in found.values()]).tolist()
+
+
+def test_an_exact_law_needs_no_anchor():
+    rng = np.random.default_rng(0)
+    c, t, r = rng.uniform(0.5, 1, 6), rng.normal(0, 1, (6, 3)), np.array([0.7, 0.2, 0.1])
+    constant, anchored_t = anchored(c, t, r, c, np.exp(t @ r))
+    assert constant.tolist() == c.tolist()
+    assert anchored_t == pytest.approx(t, abs=1e-12)
+
+
+def test_an_anchored_law_keeps_value_and_slope_where_it_was_solved():
+    """A swarm close to one mixture can be fitted with any constant: 0.1 too low here."""
+    rng = np.random.default_rng(1)
+    c, t, r = rng.uniform(0.5, 1, 6), rng.normal(0, 1, (6, 3)), np.array([0.7, 0.2, 0.1])
+    constant, moved = anchored(c, t, r, c + 0.1, np.exp(t @ r))
+    assert constant == pytest.approx(c + 0.1)
+    assert constant + np.exp(moved @ r) == pytest.approx(c + np.exp(t @ r), rel=1e-12)
+    slopes = [np.exp(law @ r)[:, None] * (law - (law @ r)[:, None]) for law in (t, moved)]
+    assert slopes[1] == pytest.approx(slopes[0], abs=1e-12)
+
+
+def test_a_score_below_the_earlier_constant_lowers_it():
+    c, t, r = np.array([0.5]), np.array([[0.0, -1.0]]), np.array([0.5, 0.5])
+    value = c + np.exp(t @ r)
+    constant, moved = anchored(c, t, r, value + 0.3, np.array([1.0]))
+    assert constant == pytest.approx(value - 0.2)
+    assert constant + np.exp(moved @ r) == pytest.approx(value)
