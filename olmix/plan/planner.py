@@ -32,6 +32,8 @@ from olmix.solve.spec import carried_key, proposal_key, validation_key
 
 Floats = NDArray[np.float64]
 
+_ROUNDING = 1e-12
+
 
 def make_plan(request: Request, counts: Sequence[dict[str, int]], vocabulary: int) -> Plan:
     """Plan one generation.
@@ -186,13 +188,15 @@ def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np
     prior = collapsed_prior(natural, [c.name for c in found], request.params.reuse.prior)
     leaf_caps = repetition_caps(tokens, request.params.target)
     caps = np.minimum(space.caps(leaf_caps), 1.0)
-    if not request.nothing_free and caps.sum() < 1:
-        worst = int(np.argmin(np.where(space.of == 0, leaf_caps / np.maximum(space.ratio, 1e-300), np.inf)))
-        name = leaves[worst].name
+    if not request.nothing_free and caps.sum() < 1 - _ROUNDING:
+        frozen = np.array([found[c].virtual for c in space.of]) & (space.ratio > 0)
+        room = np.divide(leaf_caps, space.ratio, out=np.full(len(leaves), np.inf), where=frozen)
+        name = leaves[int(np.argmin(room))].name
+        recompute = ", ".join(sorted({name, *request.params.reuse.recompute}))
         raise InputError(
             f"params.yaml: reuse.strategy: with frozen ratios the mixture fills only {caps.sum():.4g} of the target; "
             f"{name} would be repeated more than {request.params.target.repetition:g} times; free it (reuse.strategy: "
-            f"partial, reuse.recompute: [{name}]) or lower target.tokens"
+            f"partial, reuse.recompute: [{recompute}]) or lower target.tokens"
         )
     return [
         PlannedCoordinate(name=c.name, id=c.id, virtual=c.virtual, ratios=c.ratios, prior=float(p), cap=float(cap))

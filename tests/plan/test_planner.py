@@ -1,43 +1,21 @@
 import numpy as np
 import pytest
 
-from olmix.domains.fingerprint import Leaf
-from olmix.domains.schema import LeafSpec, Reader
 from olmix.errors import InputError
-from olmix.evaluation.suite import Suite, SuiteTask, Task
 from olmix.params import Params
-from olmix.plan.planner import make_plan, repetition_caps, run_spec
+from olmix.plan.planner import repetition_caps, run_spec
 from olmix.plan.request import Request
 from olmix.schema import parse
+from tests.plan.generations import PARAMS, SUITE, accepted, leaf, params
+from tests.plan.generations import plan as plan_of
 
 COUNTS = {"code": 600_000, "web:news": 300_000, "web:games": 90_000, "maths": 10_000}
-PARAMS = {
-    "tokenizer": {"digest": "t"},
-    "target": {"tokens": 500_000, "repetition": 2},
-    "swarm": {"runs_per_parameter": 2, "topics": {"min_strength": 0.5, "max_strength": 5, "minimum_weight": 0.02}},
-    "proxy": {"tokens": 10_000, "sequence_length": 32, "batch_size": 4},
-}
-
-
-def params(**changes):
-    merged = {name: PARAMS.get(name, {}) | changes.get(name, {}) for name in {*PARAMS, *changes}}
-    return parse(merged, Params, "params.yaml")
-
-
-def leaf(name, content=None):
-    source, _, topic = name.partition(":")
-    spec = LeafSpec(source, topic or None, Reader(), ("x",), "domains")
-    return Leaf(spec, (), content or f"content of {name}")
-
 
 LEAVES = sorted((leaf(name) for name in COUNTS), key=lambda leaf: leaf.name)
-SUITE = Suite(tuple(SuiteTask(n, "f", w, (), Task(files=["x"]), "suite") for n, w in (("easy", 0.25), ("hard", 0.75))))
 
 
-def plan(leaves=LEAVES, counts=COUNTS, suite=SUITE, **changes):
-    by_content = {f"content of {name}": tokens for name, tokens in counts.items()}
-    facts = [{"documents": 10, "bytes": 99, "tokens": by_content[leaf.content]} for leaf in leaves]
-    return make_plan(Request(tuple(leaves), params(**changes), suite), facts, vocabulary=300)
+def plan(leaves=LEAVES, counts=COUNTS, **changes):
+    return plan_of(leaves, tokens={f"content of {name}": n for name, n in counts.items()}, **changes)
 
 
 def keys(plan):
@@ -169,3 +147,40 @@ def test_repetition_caps_are_those_of_the_paper():
     target = params(target={"tokens": 10**12, "repetition": 4}).target
     caps = repetition_caps(np.array([18_017_832_560, 34_057_973_953, 10**12]), target)
     assert caps == pytest.approx([0.072071330240, 0.136231895812, 4.0])
+
+
+def test_frozen_ratios_that_leave_no_feasible_mixture_are_explained():
+    old = [leaf("code"), leaf("maths"), leaf("wiki")]
+    parent = accepted("0001-initial", old, {"code": 0.1, "maths": 0.8, "wiki": 0.1})
+    settings = {"target": {"tokens": 700_000, "repetition": 2}}
+    with pytest.raises(InputError, match=r"fills only 0\.6429 of the target; maths would be .*recompute: \[maths\]"):
+        plan_of([*old, leaf("new")], [parent], 100_000, **settings)
+    partial = settings | {"reuse": {"strategy": "partial", "recompute": ["maths"]}}
+    assert sorted(plan_of([*old, leaf("new")], [parent], 100_000, **partial).virtual["existing"]) == ["code", "wiki"]
+
+
+@pytest.mark.parametrize(
+    ("reuse", "message"),
+    [
+        (
+            {"strategy": "partial", "recompute": ["nothing"]},
+            r"reuse\.recompute: 'nothing' is no leaf or source; allowed",
+        ),
+        ({"prior": {"nothing": 0.5}}, r"reuse\.prior\.nothing: no such virtual domain; virtual domains .*: existing"),
+        ({"strategy": "partial"}, "partial needs `recompute` or `virtual: source`"),
+        ({"strategy": "none", "recompute": ["code"]}, "strategy none takes no `recompute`"),
+        ({"prior": {"existing": 1.5}}, r"prior\.existing is 1\.5"),
+        ({"strategy": "everything"}, r"reuse\.strategy: found 'everything'"),
+    ],
+)
+def test_mistakes_in_reuse_params(reuse, message):
+    old = [leaf("code"), leaf("maths"), leaf("wiki")]
+    with pytest.raises(InputError, match=message):
+        plan_of([*old, leaf("new")], [accepted("0001-initial", old)], reuse=reuse)
+
+
+def test_leaves_without_weight_have_no_ratios_to_reuse():
+    old = [leaf("code"), leaf("maths"), leaf("wiki")]
+    parent = accepted("0001-initial", old, {"code": 0, "maths": 1, "wiki": 0})
+    with pytest.raises(InputError, match=r"mixtures/0001-initial\.yaml: code, wiki: .* no ratios to reuse"):
+        plan_of([old[0], old[2], leaf("maths", "revised")], [parent])
