@@ -1,8 +1,6 @@
 """`olmix accept`: adopt the mixture in results/ as the next generation in mixtures/."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from olmix.plan.ledger import make_ledger
 from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
+from olmix.record import record_in_dvc
 from olmix.schema import parse
 from olmix.solve.propose import read_weights
 from olmix.store import write_atomically
@@ -46,12 +45,14 @@ def accept(project: Project, name: str | None, report: Callable[[str], None]) ->
         report(f"olmix: already accepted as {FOLDER}/{newest.name}.yaml")
         return project.root / FOLDER / f"{newest.name}.yaml"
     document = _document(project, plan, mixture, metrics)
-    stem = f"{next_number(project.history):04d}-{name or _default_name(plan)}"
+    again = newest is not None and newest.contents == {leaf.content for leaf in plan.leaves}
+    stem = f"{next_number(project.history):04d}-{name or ('again' if again else _default_name(plan))}"
     parse(document, AcceptedMixture, f"{FOLDER}/{stem}.yaml")
     path = project.root / FOLDER / f"{stem}.yaml"
     write_atomically(path, yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1_000_000))
     report(f"olmix: accepted as {path.relative_to(project.root)}; commit it to git")
-    _tell_dvc(project.root, report)
+    if (project.root / "dvc.lock").is_file():  # the plan depends on mixtures/, and what was accepted is today's plan
+        record_in_dvc(project.root, report)
     return path
 
 
@@ -87,19 +88,8 @@ def _default_name(plan: Plan) -> str:
         if names:
             sources = sorted({name.split(":")[0] for name in names})
             parts.append("-".join([verb, *(names if len(names) == 1 else sources)]).replace(":", "-"))
-    name = "-".join(parts) or "renamed"
+    name = "-".join(parts)
     return name if len(name) <= _LONGEST_NAME else "-".join(verbs[o] for o in verbs if plan.update[o])
-
-
-def _tell_dvc(root: Path, report: Callable[[str], None]) -> None:
-    """The plan stage depends on mixtures/; what was accepted is today's plan, so the stage is up to date as it is."""
-    if not (root / "dvc.lock").is_file():
-        return
-    command = [sys.executable, "-m", "dvc", "commit", "--force", "plan"]
-    done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
-    if done.returncode:
-        reason = " ".join((done.stderr or done.stdout).split())
-        raise WorkError(f"accepted, but dvc commit failed: {reason[:500]}; `dvc repro` brings DVC up to date")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -18,6 +18,7 @@ def print_plan(summary: dict[str, Any]) -> None:
     runs, evidence = summary["runs"], summary["evidence"]
     for line in _changes(summary):
         out.print(line)
+    out.print(f"Strategy: {summary['strategy']}")
     for name, ratios in summary["virtual"].items():
         out.print(f"Frozen as {name} ({len(ratios)} leaves): {_listed(ratios)}")
     if summary["free"]:
@@ -30,14 +31,16 @@ def print_plan(summary: dict[str, Any]) -> None:
         )
     used = [f"{evidence[kind]} {kind} runs" for kind in ("earlier", "imported") if evidence[kind]]
     if used:
-        out.print(f"Evidence besides: {', '.join(used)}")
+        how = "of these" if summary["strategy"] == "swarm" else "besides"
+        out.print(f"Evidence {how}: {', '.join(used)}")
     for name, reason in evidence["unusable"]:
         out.print(f"  not used: {name}: {reason}")
-    out.print(f"Proof: {summary['validation_runs']} runs of the prior and the proposal")
+    proof = f"{summary['validation_runs']} runs of the prior and the proposal"
+    out.print(f"Proof: {proof}, {summary['validation_to_run']} to run")
     out.print(f"To train: {_training(summary['tokens_to_train'], summary['seconds_to_train'])}")
     if summary["parent"]:
         full = _training(summary["full_recomputation_tokens"], summary["full_recomputation_seconds"])
-        out.print(f"Full recomputation: {summary['full_recomputation_runs']} runs, {full}")
+        out.print(f"Full recomputation: {summary['full_recomputation_runs']} runs and the same proof: {full}")
     if not summary["exact"]:
         out.print(
             f"Not tokenised yet: {_listed(summary['untokenised'])}; runs count as to run until "
@@ -48,16 +51,18 @@ def print_plan(summary: dict[str, Any]) -> None:
 def _changes(summary: dict[str, Any]) -> list[str]:
     """What happened to the domain set since the parent, a line per operator."""
     update, lineage = summary["update"], summary["lineage"]
+    accepted = f", accepted as {summary['accepted']}" if summary["accepted"] else ""
     if summary["parent"] is None:
-        return [f"Domain set: {len(update['added'])} leaves, no accepted mixture to start from"]
-    lines = [f"Since {summary['parent']}:"]
+        return [f"Domain set: {len(update['added'])} leaves{accepted or ', no accepted mixture to start from'}"]
+    lines = [f"Since {summary['parent']}{accepted}:"]
     for operator in ("added", "removed", "revised"):
         if update[operator]:
             lines.append(f"  {operator}: {_listed(update[operator])}")
     regrouped: dict[str, list[str]] = {}
     for name in update["partitioned"]:
         regrouped.setdefault(" + ".join(lineage[name]), []).append(name)
-    lines += [f"  regrouped: {origin} -> {_listed(parts)}" for origin, parts in regrouped.items()]
+    for origin, parts in regrouped.items():
+        lines.append(f"  {'merged' if ' + ' in origin else 'partitioned'}: {origin} -> {_listed(parts)}")
     renamed = [f"{lineage[name][0]} -> {name}" for name in update["unchanged"] if name in lineage]
     if renamed:
         lines.append(f"  renamed: {_listed(renamed)}")
@@ -111,9 +116,7 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
 
 
 def _gain(gain: dict[str, float]) -> str:
-    predicted = (
-        f"predicted {gain['predicted']:.1f} %" if "predicted" in gain else "not predicted (no law at this prior)"
-    )
+    predicted = f"predicted {gain['predicted']:.1f} %" if "predicted" in gain else "not predicted"
     if "measured" not in gain:
         return f"{predicted}, not measured (validation.seeds is 0)"
     error = f" ± {gain['standard_error']:.1f}" if "standard_error" in gain else ""

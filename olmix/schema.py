@@ -89,6 +89,11 @@ def _describe(error: ValidationError, model: type[BaseModel]) -> str:
         message = f"{field}: unknown field; allowed here: {', '.join(_fields_at(model, first['loc'][:-1]))}"
     elif first["type"] == "missing":
         message = f"{field}: required field is missing"
+    elif first["type"] in ("model_type", "model_attributes_type"):
+        fields = ", ".join(_fields_at(model, first["loc"]))
+        message = f"{field}: found {first['input']!r}: a section is expected, with fields such as {fields}"
+    elif first["type"] == "list_type":
+        message = f"{field}: found {first['input']!r}: a list is expected, such as [{first['input']}]"
     else:
         problem = first["msg"].removeprefix("Value error, ")
         found = "" if isinstance(first["input"], dict) else f": found {first['input']!r}"

@@ -31,7 +31,8 @@ def summarise_plan(project: Project) -> dict[str, Any]:
     """The object that `olmix plan --json` prints.
 
     While a leaf is not tokenised, the mixtures of the swarm are not known: `exact` is then false and all of its runs
-    count as to run. Times are of training on all cores of this machine, null before any run has been timed.
+    count as to run. `accepted` is the newest generation with today's domain set. Tokens and times include the proof;
+    times are of training on all cores of this machine, null before any run has been timed.
     """
     request, store = project.request, project.store
     untokenised = [
@@ -40,7 +41,10 @@ def summarise_plan(project: Project) -> dict[str, Any]:
     plan = None if untokenised else project.todays_plan()
     if plan is None:
         total, cached = request.runs, 0
-        missing, proofs = request.runs, 2 * project.params.validation.seeds
+        missing = request.runs
+        unproved = project.params.validation.seeds
+        proofs = project.params.validation.seeds
+        missing += unproved
         earlier, imported = 0, sum(len(i.runs) for i in request.imports)
         unusable = [list(pair) for i in request.imports for pair in i.unusable]
     else:
@@ -49,27 +53,33 @@ def summarise_plan(project: Project) -> dict[str, Any]:
         total = len(counted) + known
         cached = sum(store.has(PROXY, run.key) for run in counted) + known
         missing = len({run.key for run in plan.runs if not store.has(PROXY, run.key)})
+        unproved = sum(not store.has(PROXY, run.key) for run in plan.prior_runs)
         proofs = sum(not store.has(VALIDATION, run.key) for run in plan.validation)
         earlier, imported = len(plan.evidence), len(plan.imports)
         unusable = [list(pair) for pair in plan.unusable]
+    today = {leaf.content for leaf in project.leaves}
+    accepted = [mixture.name for mixture in project.history if mixture.contents == today]
     run = mean_run(spending(_costs(project, plan)), request.ancestors)
     budget = project.params.proxy.run_tokens
     tokens = budget * (missing + proofs)
+    full = budget * (request.full_runs + 2 * project.params.validation.seeds)
     return {
         "update": request.update.by_operator,
         "lineage": request.update.lineage,
         "parent": request.parent.name if request.parent else None,
+        "accepted": accepted[-1] if accepted else None,
         "strategy": request.strategy,
         "virtual": {c.name: c.ratios for c in request.coordinates if c.virtual},
         "free": [c.name for c in request.coordinates if not c.virtual],
         "runs": {"total": total, "cached": cached, "to_run": total - cached},
         "evidence": {"earlier": earlier, "imported": imported, "unusable": unusable},
         "validation_runs": 2 * project.params.validation.seeds,
+        "validation_to_run": unproved + proofs,
         "full_recomputation_runs": request.full_runs,
         "tokens_to_train": tokens,
         "seconds_to_train": _seconds(tokens, run),
-        "full_recomputation_tokens": budget * request.full_runs,
-        "full_recomputation_seconds": _seconds(budget * request.full_runs, run),
+        "full_recomputation_tokens": full,
+        "full_recomputation_seconds": _seconds(full, run),
         "untokenised": untokenised,
         "exact": plan is not None,
     }

@@ -40,7 +40,7 @@ class Request:
     @cached_property
     def update(self) -> Update:
         """What happened to the domain set since."""
-        return find_update(self.parent, self.leaves)
+        return find_update(self.ancestors, self.leaves)
 
     @property
     def strategy(self) -> str:

@@ -97,4 +97,10 @@ def _groups(leaves: Sequence[Leaf], update: Update, strategy: str, params: Reuse
     for leaf in frozen:
         by_source.setdefault(leaf.spec.source, []).append(leaf)
     # A leaf that is alone in its virtual domain is a free leaf.
-    return {source: members for source, members in by_source.items() if len(members) > 1}
+    groups = {source: members for source, members in by_source.items() if len(members) > 1}
+    if not groups:
+        raise InputError(
+            "params.yaml: reuse.virtual: source freezes nothing, as no source has two unaffected leaves; "
+            "set reuse.strategy: none, or full"
+        )
+    return groups

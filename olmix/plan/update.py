@@ -29,17 +29,18 @@ class Update:
         return {name: getattr(self, name) for name in names}
 
 
-def find_update(parent: AcceptedMixture | None, leaves: Sequence[Leaf]) -> Update:
-    """Compare today's leaves with the parent's; without a parent all are added.
+def find_update(ancestors: Sequence[AcceptedMixture], leaves: Sequence[Leaf]) -> Update:
+    """Compare today's leaves with those of the parent, the first of the ancestors; without a parent all are added.
 
     A leaf with a known content digest is unchanged, whatever its name. Of the others, leaves that hold exactly the
     files of leaves that are gone regroup them (partition, merge), as do leaves that declare `partition_of` or
     `merge_of`; a leaf with the name of one that is gone revises it; the rest is added or removed.
 
-    Raises InputError for a leaf declared to be part of one that is still there.
+    Raises InputError for a leaf declared to come from one that is still there, or that no ancestor had.
     """
-    if parent is None:
+    if not ancestors:
         return Update(added=sorted(leaf.name for leaf in leaves))
+    parent = ancestors[0]
     name_of = {leaf.content: name for name, leaf in parent.leaves.items()}
     update = Update(unchanged=sorted(leaf.name for leaf in leaves if leaf.content in name_of))
     for leaf in leaves:
@@ -49,7 +50,7 @@ def find_update(parent: AcceptedMixture | None, leaves: Sequence[Leaf]) -> Updat
     new = {leaf.name: leaf for leaf in leaves if leaf.content not in name_of}
     gone = {name for name, leaf in parent.leaves.items() if leaf.content not in today}
 
-    origins = _declared(new, gone, parent)
+    origins = _declared(new, gone, ancestors)
     origins |= _same_files(
         {name: leaf for name, leaf in new.items() if name not in origins},
         gone - {name for names in origins.values() for name in names},
@@ -70,13 +71,20 @@ def find_update(parent: AcceptedMixture | None, leaves: Sequence[Leaf]) -> Updat
     return update
 
 
-def _declared(new: dict[str, Leaf], gone: set[str], parent: AcceptedMixture) -> dict[str, list[str]]:
-    """Origins by declaration; a leaf that the parent did not have is an older story and tells nothing."""
+def _declared(new: dict[str, Leaf], gone: set[str], ancestors: Sequence[AcceptedMixture]) -> dict[str, list[str]]:
+    """Origins by declaration; a leaf that only an earlier ancestor had is an older story and tells nothing."""
+    parent, known = ancestors[0], {name for mixture in ancestors for name in mixture.leaves}
     origins = {}
     for name, leaf in new.items():
         lineage = leaf.spec.lineage
-        named = [n for n in [lineage.partition_of, *lineage.merge_of] if n in parent.leaves]
         where = leaf.spec.where.split(": ")[0]
+        declared = [origin for origin in [lineage.partition_of, *lineage.merge_of] if origin]
+        if unknown := [origin for origin in declared if origin not in known]:
+            raise InputError(
+                f"{where}: {name} is declared to come from {unknown[0]!r}, which no accepted domain set has; "
+                f"leaves of mixtures/{parent.name}.yaml: {', '.join(sorted(parent.leaves))}"
+            )
+        named = [origin for origin in declared if origin in parent.leaves]
         for origin in named:
             if origin not in gone:
                 raise InputError(

@@ -58,7 +58,7 @@ def collect(
     data = replace(data, notes=_notes(data))
     return replace(
         data,
-        reuse=collect_reuse(plan, params, weights, safety, store),
+        reuse=collect_reuse(plan, params, weights, safety, data.noise_sd, store),
         generations=collect_generations(plan, ancestors, weights, data.headline.measured, store),
     )
 

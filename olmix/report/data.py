@@ -258,7 +258,7 @@ class Generation:
     virtual: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Frozen ratios of each virtual domain by leaf name."""
     today: bool = False
-    """Today's mixture, not accepted yet."""
+    """The mixture of this report."""
 
     @property
     def frozen(self) -> frozenset[str]:

@@ -58,6 +58,7 @@ def render(data: ReportData) -> str:
         capped=sum(leaf.binding for leaf in leaves),
         certificate=[entry for entry in flatten(data.certificate) if not entry[0].startswith("shadow prices")],
         total=total(data.costs),
+        trained=total(tuple(cost for cost in data.costs if cost.phase.endswith("train"))).tokens,
         rows=ROWS,
         light=LIGHT,
         dark=DARK,

@@ -20,14 +20,22 @@ from olmix.store import Store
 
 
 def collect_reuse(
-    plan: Plan, params: Params, weights: NDArray[np.float64], safety: PlanSafety | None, store: Store
+    plan: Plan,
+    params: Params,
+    weights: NDArray[np.float64],
+    safety: PlanSafety | None,
+    noise_sd: float,
+    store: Store,
 ) -> Reuse | None:
-    """The update since the parent and what was reused; None for a plan without a parent."""
+    """The update since the parent and what was reused; None for a plan without a parent.
+
+    noise_sd: standard deviation of the mean BPB over seeds. A gap below it calls for nothing to be recomputed.
+    """
     if plan.parent is None:
         return None
     known = safety.found if safety else None
     free = np.array([not plan.coordinates[c].virtual for c in plan.space.of])
-    suggestion = tuple(known.suggestion) if known else ()
+    suggestion = tuple(known.suggestion) if known and not known.frozen_gap < noise_sd else ()
     return Reuse(
         strategy=plan.strategy,
         parent=plan.parent,
@@ -42,14 +50,14 @@ def collect_reuse(
         suggestion=suggestion,
         suggestion_runs=swarm_size(len(plan.coordinates) + len(suggestion), params.swarm) if suggestion else math.nan,
         unknown=safety.unknown if safety else "",
-        notes=_notes(plan, known, store),
+        notes=_notes(plan, known if suggestion else None, store),
     )
 
 
 def _notes(plan: Plan, known: ReuseSafety | None, store: Store) -> tuple[str, ...]:
     """What the ratios cost in scores alone, and frozen leaves that had to leave their ratios."""
     notes = []
-    if known and known.suggestion:
+    if known:
         notes.append(
             "In scores alone, without the KL term, the laws predict that the reused mixture is "
             f"{known.law_gap:.4f} BPB worse than the best of all."
