@@ -28,7 +28,10 @@ rule all:
     default_target: True
     input:
         ancient(flow.everything),
-        results=rules.swarm_table.output + rules.mixture.output + rules.report.output,
+        results=rules.today.output
+        + rules.swarm_table.output
+        + rules.mixture.output
+        + rules.report.output,
     message:
         "Done: results/mixture.yaml, results/report.html"
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from olmix.digest import digest
-from olmix.errors import InputError, WorkError
+from olmix.errors import InputError
 from olmix.plan.history import FOLDER, AcceptedMixture, evidence_table, next_number, short_digest
 from olmix.plan.ledger import make_ledger
 from olmix.plan.plan import Plan
@@ -17,11 +17,10 @@ from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.record import record_in_dvc
 from olmix.schema import parse
-from olmix.solve.propose import read_weights
 from olmix.store import write_atomically
 from olmix.summary import read_results
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 _LONGEST_NAME = 60
 
 
@@ -32,14 +31,9 @@ def accept(project: Project, name: str | None, report: Callable[[str], None]) ->
     InputError for a bad name, WorkError if results/ does not show today's plan.
     """
     if name is not None and not _NAME.fullmatch(name):
-        raise InputError(f"--name: found {name!r}; letters, digits and _ . + - are allowed")
+        raise InputError(f"--name: found {name!r}; up to 100 letters, digits and _ . + - are allowed")
     mixture, metrics = read_results(project)
     plan = project.plan()
-    proposed = dict(zip((leaf.name for leaf in plan.leaves), read_weights(plan, project.store).tolist(), strict=True))
-    if mixture["weights"] != proposed:
-        raise WorkError(
-            "results/mixture.yaml: the weights are not the proposal's; `rm` it and run `snakemake --cores all`"
-        )
     newest = project.history[-1] if project.history else None
     if newest and (newest.plan, newest.proposal) == (plan.key, plan.proposal):
         report(f"olmix: already accepted as {FOLDER}/{newest.name}.yaml")

@@ -186,6 +186,15 @@ def plan() -> None:
 
 
 @make.command()
+def today() -> None:
+    """The stamp that says which plan is today's."""
+    from olmix.report.stamp import publish_view
+
+    project = Project.load()
+    publish_view("plan", project.plan_key, project.root, {})
+
+
+@make.command()
 def proxy(key: Key, threads: Threads = 1) -> None:
     """Train one proxy, and score it while the model is in memory."""
     from olmix.evaluation.evaluate import stage_evaluation

@@ -1,9 +1,10 @@
 """Typed `params.yaml`: the only place for experiment settings. The docstring under a field is its documentation."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from olmix.schema import Section, TokenCount, read_yaml
 
@@ -143,6 +144,13 @@ class ProxyParams(Section):
     command_writes: Literal["checkpoint", "scores"] = "checkpoint"
     """What the command leaves in its output folder: a transformers checkpoint, which is then scored, or scores."""
 
+    @field_validator("command")
+    @classmethod
+    def _is_a_command(cls, command: str | None) -> str | None:
+        if command is not None and not shlex.split(command):
+            raise ValueError("an empty command; leave it out for the built-in trainer")
+        return command
+
     @property
     def run_tokens(self) -> int:
         """Tokens of one run: whole batches."""
@@ -192,6 +200,8 @@ class ReuseParams(Section):
             raise ValueError(f"strategy {self.strategy} takes no `recompute` and no `virtual`; they belong to partial")
         if self.strategy == "partial" and not self.recompute and self.virtual == "one":
             raise ValueError("strategy partial needs `recompute` or `virtual: source`; without them it is full")
+        if self.strategy == "swarm" and not self.evidence:
+            raise ValueError("strategy swarm counts earlier runs, which evidence: false excludes; set strategy none")
         if bad := [name for name, weight in self.prior.items() if not 0 < weight < 1]:
             raise ValueError(f"prior.{bad[0]} is {self.prior[bad[0]]}; allowed: above 0 and below 1")
         return self

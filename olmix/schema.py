@@ -1,6 +1,7 @@
 """Typed YAML: the base class of every section and the one reader that turns mistakes into one clear line."""
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -40,6 +41,8 @@ class _UniqueKeyLoader(_SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a key is no plain value", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
             seen.add(key)
@@ -55,6 +58,8 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
     try:
@@ -64,6 +69,8 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         raise InputError(f"{path}{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of nested brackets
+        raise InputError(f"{path}: not valid YAML: {str(error).split(';')[0]}") from None
     if data is None:
         data = {}
     if not isinstance(data, dict):

@@ -15,6 +15,8 @@ from olmix.plan.ledger import mean_run, spending
 from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
+from olmix.report.stamp import stamp
+from olmix.solve.document import mixture_document
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
 
 
@@ -117,15 +119,21 @@ def progress(project: Project) -> tuple[list[Work], float | None]:
 
 
 def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`results/mixture.yaml` and `results/metrics.json`. Raises WorkError if they do not show today's plan."""
+    """`results/mixture.yaml` and `results/metrics.json`.
+
+    Raises WorkError if they do not show today's plan, or are not what was written for it.
+    """
+    again = "`snakemake --cores all` brings it up to date"
+    for view, name in (("mixture", "mixture.yaml"), ("report", "metrics.json")):
+        if not (project.root / stamp(view, project.plan_key)).is_file():
+            raise WorkError(f"results/{name} is not there for today's domain set and params; {again}")
     folder = project.root / "results"
     try:
-        mixture: dict[str, Any] = yaml.safe_load((folder / "mixture.yaml").read_text(encoding="utf-8"))
-        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WorkError(f"{error.filename}: not made yet; `snakemake --cores all` makes it") from None
-    if mixture["plan"] != project.plan_key:
-        raise WorkError(
-            "results/mixture.yaml is not of today's domain set and params; `snakemake --cores all` brings it up to date"
-        )
-    return mixture, metrics
+        mixture = yaml.safe_load((folder / "mixture.yaml").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        gain = {name: float(value) for name, value in metrics["gain_percent"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        raise WorkError(f"results/ is damaged ({' '.join(str(error).split())}); remove it, {again}") from None
+    if mixture != mixture_document(project.plan(), project.params, project.store):
+        raise WorkError(f"results/mixture.yaml: is not the proposal of today's plan; remove it, {again}")
+    return mixture, metrics | {"gain_percent": gain}

@@ -56,6 +56,34 @@ checkpoint plan:
 flow.await_plan = checkpoints.plan.get
 
 
+# Says which plan is today's, also where that plan has been made before: DVC has nothing else to see it by.
+rule today:
+    input:
+        ancient(flow.plan_file),
+    output:
+        flow.stamp("plan"),
+    log:
+        "logs/today.log",
+    benchmark:
+        "benchmark/today.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Mark today's plan"
+    shell:
+        "exec olmix make --log {log} today"
+
+
+rule planned:
+    input:
+        ancient(flow.plan_file),
+        rules.today.output,
+    message:
+        "The swarm is planned"
+
+
 rule corpus:
     input:
         ancient(flow.tokens()),

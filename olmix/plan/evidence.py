@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmix.params import ProxyParams
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.imports import Import
 from olmix.plan.plan import PlannedImport, PlannedRun
@@ -17,14 +18,14 @@ def earlier_runs(
     ancestors: Sequence[AcceptedMixture],
     contents: Sequence[str],
     space: Space,
-    unit: int,
+    proxy: ProxyParams,
     repeat: Callable[[str, NDArray[np.float64], int], PlannedRun],
 ) -> list[PlannedRun]:
     """Swarm runs of earlier generations that would have the same key today, newest generation first.
 
-    contents: today's leaves (m,); unit: tokens of a sequence, to which counts are rounded; repeat: the run on given
-    tokens per leaf (m,) and seed. A run is left out if it trained on a leaf that is gone, if its settings are not
-    today's (its key then differs), or if its mixture does not have the frozen ratios.
+    contents: today's leaves (m,); repeat: the run on given tokens per leaf (m,) and seed. A run is left out if it
+    trained on a leaf that is gone, if its settings, seed or budget are not today's (the laws would mix what cannot be
+    compared), or if its mixture does not have the frozen ratios.
     """
     position = {content: j for j, content in enumerate(contents)}
     found: dict[str, PlannedRun] = {}
@@ -35,8 +36,10 @@ def earlier_runs(
             row = np.zeros(len(contents))
             for content, n in counts.items():
                 row[position[content]] = n
+            if seed != proxy.seed or row.sum() != proxy.run_tokens:
+                continue
             run = repeat(f"{mixture.name}/{number:03d}", row, seed)
-            if run.key == key and space.contains(row, unit):
+            if run.key == key and space.contains(row, proxy.sequence_length):  # counts are whole sequences
                 found[key] = run
     return list(found.values())
 

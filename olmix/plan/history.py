@@ -1,7 +1,6 @@
 """Accepted mixtures: `mixtures/NNNN-name.yaml`, the git-tracked history of the domain set, and the parent rule."""
 
-import csv
-import io
+import math
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -16,8 +15,9 @@ from olmix.schema import Section, read_yaml
 
 FOLDER = "mixtures"
 
-_FILE = re.compile(r"(\d{4})-([A-Za-z0-9][A-Za-z0-9_.+-]*)\.ya?ml")
+_FILE = re.compile(r"([0-9]{4,})-([A-Za-z0-9][A-Za-z0-9_.+-]*)\.ya?ml")
 _SUM = 1e-9
+_MOST_TOKENS = 2**53
 
 
 class AcceptedLeaf(Section):
@@ -110,6 +110,12 @@ class AcceptedMixture(Section):
             raise ValueError(f"weights.{bad[0]} is {self.weights[bad[0]]}; allowed: 0 to 1")
         if abs(sum(self.weights.values()) - 1) > _SUM:
             raise ValueError(f"weights sum to {sum(self.weights.values()):.12g}; allowed: 1")
+        frozen = [name for ratios in self.virtual.values() for name in ratios]
+        if len(set(frozen)) < len(frozen) or not set(frozen) <= set(self.leaves):
+            raise ValueError("virtual: a leaf is frozen twice, or is no leaf of this domain set")
+        for name, ratios in self.virtual.items():
+            if abs(math.fsum(ratios.values()) - 1) > _SUM:
+                raise ValueError(f"virtual.{name}: ratios sum to {math.fsum(ratios.values()):.12g}; allowed: 1")
         contents = [leaf.content for leaf in self.leaves.values()]
         if len(set(contents)) < len(contents):
             raise ValueError("leaves: two leaves have the same content digest")
@@ -132,39 +138,42 @@ class AcceptedMixture(Section):
 
     def evidence(self) -> list[tuple[str, int, dict[str, int]]]:
         """Swarm runs as (key, seed, tokens per leaf content). Raises InputError for a damaged table."""
-        rows = csv.reader(io.StringIO(self.runs))
-        header = next(rows, None)
         where = f"{FOLDER}/{self.name}.yaml: runs"
+        rows = iter(line.split(",") for line in self.runs.splitlines())
+        header = next(rows, None)
         if header is None or header[:2] != ["key", "seed"]:
             raise InputError(f"{where}: found the header {header}; it begins with key,seed")
         found = []
         for row in rows:
             try:
                 counts = {leaf: int(n) for leaf, n in zip(header[2:], row[2:], strict=True) if n != "0"}
-                found.append((row[0], int(row[1]), counts))
-            except (ValueError, IndexError) as error:
-                raise InputError(f"{where}: row {row[:1]}: {error}") from None
+                seed = int(row[1])
+            except (ValueError, IndexError):
+                raise InputError(f"{where}: row {row[0]}: found {row[1:]}; whole numbers are allowed") from None
+            if not counts or not all(0 < n < _MOST_TOKENS for n in counts.values()):
+                raise InputError(
+                    f"{where}: row {row[0]}: found {row[2:]}; tokens of a leaf are at least 0, not all are 0"
+                )
+            found.append((row[0], seed, counts))
         return found
 
-    def identity(self) -> dict[str, Any]:
-        """What a plan that descends from this generation depends on."""
-        return {
-            "name": self.name,
-            "leaves": {name: [leaf.content, leaf.files] for name, leaf in self.leaves.items()},
-            "weights": self.weights,
-            "runs": digest(self.runs),
-        }
+    @property
+    def number(self) -> int:
+        """Position in the history."""
+        return int(self.name.split("-")[0])
+
+    def identity(self) -> dict[str, str]:
+        """What a plan that descends from this generation depends on, and what its report says of it."""
+        return {"name": self.name, "document": digest(self.model_dump(mode="json", exclude={"accepted"}))}
 
 
 def evidence_table(runs: Iterable[tuple[str, int, dict[str, int]]]) -> str:
     """The table that `AcceptedMixture.evidence` reads: runs sorted by key, contents sorted."""
     rows = sorted(runs)
     contents = sorted({content for _, _, counts in rows for content in counts})
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["key", "seed", *contents])
-    writer.writerows([key, seed, *(counts.get(content, 0) for content in contents)] for key, seed, counts in rows)
-    return out.getvalue()
+    lines = [["key", "seed", *contents]]
+    lines += [[key, str(seed), *(str(counts.get(content, 0)) for content in contents)] for key, seed, counts in rows]
+    return "".join(",".join(line) + "\n" for line in lines)
 
 
 def short_digest(identity: str) -> str:
@@ -174,29 +183,35 @@ def short_digest(identity: str) -> str:
 
 def read_history(folder: Path) -> list[AcceptedMixture]:
     """All generations, oldest first. Raises InputError for a file that is no generation, and for an unknown parent."""
-    if not folder.is_dir():
+    if not folder.exists():
         return []
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is a file; the folder of accepted mixtures is expected")
     history: list[AcceptedMixture] = []
-    numbers: dict[str, str] = {}
-    for path in sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith(".")):
-        match = _FILE.fullmatch(path.name)
-        if not match:
-            raise InputError(f"{path}: an accepted mixture is named NNNN-name.yaml; `olmix accept` writes it")
-        if match[1] in numbers:
-            raise InputError(f"{path}: number {match[1]} is taken by {numbers[match[1]]}; renumber one of them")
+    numbers: dict[int, str] = {}
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in (".yaml", ".yml") and not path.name.startswith("."):
+            match = _FILE.fullmatch(path.name)
+            if not match:
+                raise InputError(f"{path}: an accepted mixture is named NNNN-name.yaml; `olmix accept` writes it")
+            found.append((int(match[1]), path))
+    for number, path in sorted(found):
+        if number in numbers:
+            raise InputError(f"{path}: number {number:04d} is taken by {numbers[number]}; renumber one of them")
         mixture = read_yaml(path, AcceptedMixture)
         mixture._name = path.stem
         if mixture.parent is not None and mixture.parent not in {earlier.name for earlier in history}:
             known = ", ".join(earlier.name for earlier in history) or "none, this is the first"
             raise InputError(f"{path}: parent: found {mixture.parent!r}; earlier generations: {known}")
-        numbers[match[1]] = path.name
+        numbers[number] = path.name
         history.append(mixture)
     return history
 
 
 def next_number(history: Sequence[AcceptedMixture]) -> int:
     """Number of the next generation."""
-    return max((int(mixture.name[:4]) for mixture in history), default=0) + 1
+    return max((mixture.number for mixture in history), default=0) + 1
 
 
 def lineage(history: Sequence[AcceptedMixture], contents: Iterable[str]) -> list[AcceptedMixture]:

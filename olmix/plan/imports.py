@@ -31,7 +31,7 @@ MIXTURES = "mixtures.csv"
 SCORES = "scores.csv"
 PINS = "pins.yaml"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 _RUN = "run"
 _ROW_NUMBERS = ("", "Unnamed: 0", "index")  # names of a first column that numbers the rows
 _LABELS = (*_ROW_NUMBERS, "name")  # columns of the authors' tables that are no leaf and no task
@@ -86,6 +86,8 @@ def read_imports(folder: Path, leaves: Sequence[Leaf], suite: Suite, proxy: str)
 
     proxy: digest of today's proxy settings. Raises InputError for a damaged import.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; the folder of imported runs is expected")
     if not folder.is_dir():
         return ()
     imports = []

@@ -1,5 +1,6 @@
 """The planner: from domain set, params, suite and history to the plan. Pure: no clock, no store, no global state."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -188,8 +189,24 @@ def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np
     prior = collapsed_prior(natural, [c.name for c in found], request.params.reuse.prior)
     leaf_caps = repetition_caps(tokens, request.params.target)
     caps = np.minimum(space.caps(leaf_caps), 1.0)
-    if not request.nothing_free and caps.sum() < 1 - _ROUNDING:
-        frozen = np.array([found[c].virtual for c in space.of]) & (space.ratio > 0)
+    frozen = np.array([found[c].virtual for c in space.of]) & (space.ratio > 0)
+    if request.params.solver.kl > 0 and request.params.solver.kl_space == "expanded":
+        for leaf in np.array(leaves, dtype=object)[frozen]:
+            if leaf.prior == 0:
+                raise InputError(
+                    f"params.yaml: prior.manual: {leaf.name} has weight in the frozen ratios, but prior 0, which "
+                    "solver.kl_space: expanded forbids; give its source a prior or set kl_space: collapsed"
+                )
+    if (
+        request.parent
+        and request.nothing_free
+        and (room_left := math.fsum(np.minimum(leaf_caps[frozen], 1))) < 1 - _ROUNDING
+    ):
+        raise InputError(
+            f"params.yaml: target.tokens: the leaves that have weight in mixtures/{request.parent.name}.yaml can fill "
+            f"only {room_left:.4g} of the target; set reuse.strategy: none, or lower target.tokens"
+        )
+    if frozen.any() and not request.nothing_free and math.fsum(caps) < 1 - _ROUNDING:
         room = np.divide(leaf_caps, space.ratio, out=np.full(len(leaves), np.inf), where=frozen)
         name = leaves[int(np.argmin(room))].name
         recompute = ", ".join(sorted({name, *request.params.reuse.recompute}))
@@ -214,8 +231,7 @@ def _evidence(
     imports, unusable = imported_runs(request.imports, contents, space)
     if not params.reuse.evidence:
         return [], imports, unusable
-    unit = params.proxy.sequence_length
-    return earlier_runs(request.ancestors, contents, space, unit, runs.repeat), imports, unusable
+    return earlier_runs(request.ancestors, contents, space, params.proxy, runs.repeat), imports, unusable
 
 
 def _swarm(
@@ -240,10 +256,40 @@ def _swarm(
         seen = space.collapse(earlier) if earlier else seen
         known = (seen > TOLERANCE).sum(axis=0) >= request.params.swarm.min_runs_per_leaf
         unseen = int((~known).sum())
-        count = max(count - len(earlier), swarm_size(unseen - 1, request.params.swarm) if unseen else 0)
+        if unseen:
+            least = max(swarm_size(unseen - 1, request.params.swarm), request.params.swarm.min_runs_per_leaf)
+        count = max(count - len(earlier), least if unseen else 0)
     params = request.params
     sampled = sample_swarm(_sampled(request, leaves, coordinates, space), params.swarm, count, seen)
-    return [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(space.expand(sampled))]
+    swarm = [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(space.expand(sampled))]
+    _check_trained([*swarm, *evidence], leaves, coordinates, imports)
+    return swarm
+
+
+def _check_trained(
+    runs: list[PlannedRun],
+    leaves: list[PlannedLeaf],
+    coordinates: list[PlannedCoordinate],
+    imports: list[PlannedImport],
+) -> None:
+    """Raise InputError if whole sequences round two runs to the same tokens, or a coordinate to none in every run."""
+    by_key: dict[str, str] = {}
+    for run in runs:
+        if run.key in by_key:
+            raise InputError(
+                f"params.yaml: proxy.tokens: {by_key[run.key]} and {run.name} would train on the same tokens, as their "
+                "mixtures differ by less than a sequence; raise proxy.tokens or lower proxy.sequence_length"
+            )
+        by_key[run.key] = run.name
+    trained = {key for run in runs for key in run.spec.counts}
+    seen = {content for run in imports for content in run.mixture}
+    for coordinate in coordinates:
+        members = [leaf for leaf in leaves if leaf.name in coordinate.ratios]
+        if not any(leaf.tokens_key in trained or leaf.content in seen for leaf in members):
+            raise InputError(
+                f"params.yaml: proxy.tokens: {coordinate.name} is so small a part of the mixtures that no run would "
+                "train on a sequence of it; raise proxy.tokens or lower proxy.sequence_length"
+            )
 
 
 def _sampled(
@@ -258,9 +304,15 @@ def _sampled(
             f"params.yaml: swarm.required: {unknown[0]!r} is no leaf or source; allowed: {', '.join(sorted(known))}"
         )
     source_of = {leaf.name: leaf.source for leaf in leaves}
-    frozen = {name for c in coordinates if c.virtual for name in c.ratios}
+    inside = [{name for name, ratio in c.ratios.items() if ratio > 0} for c in coordinates]
+    absent = {name for c in coordinates for name in c.ratios}.difference(*inside)
+    if never := sorted(required & absent):
+        raise InputError(
+            f"params.yaml: swarm.required: {never[0]} is frozen at weight 0, so that no run can contain it; "
+            f"free it (reuse.strategy: partial, reuse.recompute: [{never[0]}])"
+        )
     # A source that is frozen in part is in every mixture that its virtual domain is in.
-    partly = {source_of[name] for name in frozen}
+    partly = {source_of[name] for c, names in zip(coordinates, inside, strict=True) if c.virtual for name in names}
     available = np.array([leaf.tokens * params.swarm.max_repetition / params.proxy.tokens for leaf in leaves])
     return Coordinates(
         ids=tuple(c.id for c in coordinates),
@@ -268,10 +320,11 @@ def _sampled(
         sources=tuple(c.source for c in request.coordinates),
         prior=np.array([c.prior for c in coordinates]),
         max_weight=np.minimum(space.caps(available), 1.0),
+        resolution=2 * params.proxy.sequence_length / params.proxy.run_tokens,
         required=np.array(
             [
-                bool(required & set(c.ratios)) or (c.virtual and bool(required & {source_of[n] for n in c.ratios}))
-                for c in coordinates
+                bool(required & names) or (c.virtual and bool(required & {source_of[name] for name in names}))
+                for c, names in zip(coordinates, inside, strict=True)
             ]
         ),
         required_sources=tuple(sorted({leaf.source for leaf in leaves} & required - partly)),

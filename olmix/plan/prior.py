@@ -47,6 +47,8 @@ def collapsed_prior(
         raise InputError(
             f"params.yaml: reuse.prior: weights sum to {total:.6g}; allowed: below 1, for the other leaves"
         )
+    if chosen and is_chosen.all() and abs(total - 1) > _ROUNDING:
+        raise InputError(f"params.yaml: reuse.prior: weights of all virtual domains sum to {total:.6g}; allowed: 1")
     rest = math.fsum(natural[~is_chosen])
     scale = (1 - total) / rest if chosen and rest else 1.0
     return np.array([chosen.get(name, share * scale) for name, share in zip(names, natural, strict=True)])

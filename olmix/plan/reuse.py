@@ -44,7 +44,14 @@ def coordinates(
     Raises InputError for names in `reuse.recompute` and `reuse.prior` that do not exist, and if the frozen leaves of a
     virtual domain had no weight in the parent, so that there are no ratios to reuse.
     """
+    _check_recompute(leaves, params)
     groups = _groups(leaves, update, strategy, params)
+    if parent is not None:  # a single leaf has a ratio whatever its weight was, and none to reuse if that was 0
+        groups = {
+            name: members
+            for name, members in groups.items()
+            if len(members) > 1 or parent.weight_of[members[0].content] > 0
+        }
     found = []
     for name, members in sorted(groups.items()):
         assert parent is not None
@@ -69,6 +76,14 @@ def coordinates(
     return found
 
 
+def _check_recompute(leaves: Sequence[Leaf], params: ReuseParams) -> None:
+    known = {leaf.name for leaf in leaves} | {leaf.spec.source for leaf in leaves}
+    if unknown := sorted(set(params.recompute) - known):
+        raise InputError(
+            f"params.yaml: reuse.recompute: {unknown[0]!r} is no leaf or source; allowed: {', '.join(sorted(known))}"
+        )
+
+
 def virtual_id(ratios: Mapping[str, float]) -> str:
     """Id of a virtual domain: its frozen ratios by leaf content."""
     return digest({"virtual": dict(ratios)})
@@ -79,11 +94,6 @@ def _groups(leaves: Sequence[Leaf], update: Update, strategy: str, params: Reuse
     if strategy not in ("full", "partial"):
         return {}
     recompute = set(params.recompute)
-    known = {leaf.name for leaf in leaves} | {leaf.spec.source for leaf in leaves}
-    if unknown := sorted(recompute - known):
-        raise InputError(
-            f"params.yaml: reuse.recompute: {unknown[0]!r} is no leaf or source; allowed: {', '.join(sorted(known))}"
-        )
     unchanged = set(update.unchanged)
     frozen = [
         leaf

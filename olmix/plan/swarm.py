@@ -46,6 +46,8 @@ class Coordinates:
     """(m,) coordinates that every mixture must contain."""
     required_sources: tuple[str, ...] = ()
     """Labels of sources of which every mixture must contain at least one coordinate."""
+    resolution: float = 0.0
+    """Mixtures that differ by less in every weight may train on the same tokens: they are duplicates too."""
 
 
 def swarm_size(coordinates: int, params: SwarmParams) -> int:
@@ -131,6 +133,7 @@ class _Sampler:
         self.source_names = list(dict.fromkeys(sources))
         self.source_of = np.array([self.source_names.index(label) for label in sources])
         self.starts = np.searchsorted(self.source_of, np.arange(len(self.source_names)))
+        self.resolution = max(coordinates.resolution, TOLERANCE)
         self.required_sources = np.array([label in coordinates.required_sources for label in self.source_names])
 
         source_prior = np.add.reduceat(self.prior, self.starts)
@@ -246,7 +249,7 @@ def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
             candidates = sampler.draw(run, attempt, size)
             allowed = candidates[sampler.allowed(candidates)]
             found_any = found_any or len(allowed) > 0
-            new = np.flatnonzero(_is_new(allowed, swarm[:run]) & _is_new(allowed, seen))
+            new = np.flatnonzero(_is_new(allowed, np.vstack([seen, swarm[:run]]), sampler.resolution))
             if new.size:
                 swarm[run] = allowed[new[0]]
                 break
@@ -255,11 +258,11 @@ def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
     return swarm
 
 
-def _is_new(candidates: Floats, others: Floats) -> NDArray[np.bool_]:
+def _is_new(candidates: Floats, others: Floats, resolution: float) -> NDArray[np.bool_]:
     from scipy.spatial.distance import cdist  # a third of the start of every job, and only planning needs it
 
     distances: Floats = cdist(candidates, others, "chebyshev")
-    return distances.min(axis=1, initial=np.inf) > TOLERANCE
+    return distances.min(axis=1, initial=np.inf) > resolution
 
 
 def _cover(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
@@ -280,7 +283,8 @@ def _cover(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
             candidates = sampler.draw(run, attempt, size)
             missing_then = np.maximum(needed - others - (candidates > TOLERANCE), 0).sum(axis=1)
             better = (missing_then < missing) & sampler.allowed(candidates)
-            better[better] = _is_new(candidates[better], np.vstack([seen, np.delete(swarm, run, axis=0)]))
+            others_now = np.vstack([seen, np.delete(swarm, run, axis=0)])
+            better[better] = _is_new(candidates[better], others_now, sampler.resolution)
             if better.any():
                 best = np.flatnonzero(better)[np.argmin(missing_then[better])]
                 swarm[run] = candidates[best]
@@ -310,7 +314,7 @@ def _separate(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
         candidates = sampler.draw(run, _SEPARATIONS + attempt, max(sampler.params.candidates, 256))
         counts = (others > TOLERANCE).sum(axis=0) + (candidates > TOLERANCE)
         fine = sampler.allowed(candidates) & (counts >= needed).all(axis=1)
-        fine[fine] = _is_new(candidates[fine], others)
+        fine[fine] = _is_new(candidates[fine], others, sampler.resolution)
         if fine.any():
             shown = np.where(fine, np.abs(candidates / scale @ directions[-1]), -1.0)
             swarm[run] = candidates[np.argmax(shown)]

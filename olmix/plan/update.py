@@ -92,7 +92,7 @@ def _declared(new: dict[str, Leaf], gone: set[str], ancestors: Sequence[Accepted
                     "the domain set unchanged; remove that leaf or the declaration"
                 )
         if named:
-            origins[name] = sorted(named)
+            origins[name] = sorted(set(named))
     return origins
 
 

@@ -4,7 +4,6 @@ The contract is documented in docs/trainer.md. Nothing heavy is imported: a comm
 """
 
 import json
-import math
 import os
 import shlex
 import signal
@@ -30,7 +29,9 @@ SCORES = "scores.json"
 CHECKPOINT = ("config.json", "model.safetensors")
 
 _COST = "cost.json"
+_SIGNALS = {int(number): number.name for number in signal.Signals}
 _LAST_LINES = 10
+_LARGEST = 1e300  # bits per byte; also excludes infinity, NaN and integers that no float can hold
 
 
 class CommandCost(Section):
@@ -87,7 +88,7 @@ def read_scores(path: Path, tasks: Sequence[str]) -> dict[str, float]:
         value = written[task]
         if isinstance(value, dict):
             value = value.get("bpb")
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
             raise WorkError(
                 f"{path.name}: task {task!r}: found {json.dumps(written[task])}; a finite number is expected"
             )
@@ -162,7 +163,7 @@ def _run(command: str, request: Path, project: Path, progress: Callable[[str], N
             process.kill()
             raise
     if code := process.returncode:
-        end = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+        end = f"exit code {code}" if code > 0 else f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"
         raise WorkError("\n".join([f"proxy.command {command!r}: {end}; its last lines:", *(last or ["(none)"])]))
 
 
@@ -201,6 +202,8 @@ def _read_object(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WorkError(f"{path.name}: not written by proxy.command; {_found(path.parent)}") from None
+    except OSError as error:
+        raise WorkError(f"{path.name}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # also what is not UTF-8
         raise WorkError(f"{path.name}: not valid JSON: {error}") from None
     if not isinstance(value, dict):

@@ -20,4 +20,4 @@ def publish_view(view: str, plan_key: str, root: Path, files: dict[str, str]) ->
             old.unlink()
     for name, text in files.items():
         write_atomically(root / FOLDER / name, text)
-    write_atomically(current, f"{', '.join(files)} show plan {plan_key}\n")
+    write_atomically(current, f"plan {plan_key}\n")

@@ -19,8 +19,7 @@ from olmix.regression.table import read_table
 from olmix.report.data import ReportData, correlation
 from olmix.report.page import picture, render
 from olmix.report.stamp import publish_view
-from olmix.solve.propose import read_weights
-from olmix.solve.spec import KIND as PROPOSAL
+from olmix.solve.document import mixture_document
 from olmix.store import Store
 
 
@@ -48,30 +47,7 @@ def write_swarm_table(plan: Plan, store: Store, root: Path) -> None:
 
 def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
     """`results/mixture.yaml`: the proposed weights with prior, caps and epochs, and what they rest on."""
-    weights = read_weights(plan, store)
-    solved = store.read_json(PROPOSAL, plan.proposal, "mixture.json")
-    document: dict[str, Any] = {
-        "plan": plan.key,
-        "law": plan.law,
-        "proposal": plan.proposal,
-        "parent": plan.parent,
-        "strategy": plan.strategy,
-        "update": plan.update,
-        "objective": solved["objective"],
-        "target": params.target.model_dump(),
-        "virtual": plan.virtual,
-        "weights": {leaf.name: float(w) for leaf, w in zip(plan.leaves, weights, strict=True)},
-        "leaves": {
-            leaf.name: {
-                "content": leaf.content,
-                "tokens": leaf.tokens,
-                "prior": leaf.prior,
-                "cap": leaf.cap,
-                "epochs": float(w) * params.target.tokens / leaf.tokens,
-            }
-            for leaf, w in zip(plan.leaves, weights, strict=True)
-        },
-    }
+    document = mixture_document(plan, params, store)
     publish_view("mixture", plan.key, root, {"mixture.yaml": yaml.safe_dump(document, sort_keys=False)})
 
 

@@ -91,11 +91,15 @@ def _leaf_laws(
     content_of = {name: leaf.content for name, leaf in mixture.leaves.items()}
     contents = list(content_of.values())
     if not mixture.virtual:
+        if not set(contents) <= set(document["domains"]):
+            raise _UnknownLawError(f"the laws of {mixture.name} are not those of the leaves in its file")
         return c, {content: t[:, document["domains"].index(content)] for content in contents}
     virtual = [{content_of[name]: share for name, share in ratios.items()} for ratios in mixture.virtual.values()]
     frozen = {content for ratios in virtual for content in ratios}
     coordinates = virtual + [{content: 1.0} for content in contents if content not in frozen]
     ids = [virtual_id(ratios) for ratios in virtual] + [content for content in contents if content not in frozen]
+    if not set(ids) <= set(document["domains"]):
+        raise _UnknownLawError(f"the laws of {mixture.name} are not those of the virtual domains in its file")
     earlier_c, earlier = _leaf_laws(before, tasks, store)
     _demand(earlier, frozen, mixture)
     missing = np.full(len(tasks), np.nan)

@@ -69,7 +69,7 @@ def test_partial_recomputation_of_sources(history):
 
 def test_swarm_reuse_adds_what_earlier_runs_leave_open(history):
     """New runs and old ones together are c (m + 1); without any old run it is full recomputation."""
-    p = planned(1, history, 1, "swarm")
+    p = planned(1, history, 1, "swarm", evidence=True)
     assert len(p.swarm) == 40
     assert p.virtual == {}
 
