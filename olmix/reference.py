@@ -1,5 +1,9 @@
 """docs/reference.md, generated from the models: what is typed there is documented there."""
 
+import ast
+import inspect
+import itertools
+import textwrap
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -31,10 +35,13 @@ def reference() -> str:
 def _section(title: str, prefix: str, model: type[BaseModel]) -> list[str]:
     lines = [f"## {title}\n" if not prefix else f"### `{prefix}`\n", f"{_first_paragraph(model)}\n"]
     rows, nested = [], []
+    documented = _docstrings(model)
     for name, field in model.model_fields.items():
         inner = _inner_model(field.annotation)
         path = f"{prefix}.{name}" if prefix else name
-        rows.append(f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {_text(field, inner)} |")
+        rows.append(
+            f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {_text(documented.get(name, ''), inner)} |"
+        )
         if inner:
             is_mapping = get_origin(field.annotation) is dict
             nested.append((f"{path}.<name>" if is_mapping else path, inner))
@@ -48,8 +55,23 @@ def _first_paragraph(model: type[BaseModel]) -> str:
     return (model.__doc__ or "").strip().split("\n\n")[0]
 
 
-def _text(field: FieldInfo, inner: type[BaseModel] | None) -> str:
-    return " ".join((field.description or (_first_paragraph(inner) if inner else "")).split()).replace("|", "\\|")
+def _text(documented: str, inner: type[BaseModel] | None) -> str:
+    return " ".join((documented or (_first_paragraph(inner) if inner else "")).split()).replace("|", "\\|")
+
+
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """The text under each field, from the source: pydantic would read it at the start of every job."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, BaseModel) and base is not BaseModel:
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(definition, ast.ClassDef)
+            for field, text in itertools.pairwise(definition.body):
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    match text:
+                        case ast.Expr(ast.Constant(str(words))):
+                            found[field.target.id] = words
+    return found
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:

@@ -28,7 +28,7 @@ TokenCount = Annotated[int, BeforeValidator(_parse_count)]
 class Section(BaseModel):
     """Base of all typed sections: unknown fields are errors, values cannot change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where it is compiled

@@ -104,14 +104,17 @@ def progress(project: Project) -> tuple[list[Work], float | None]:
     The estimate is None before any run has been timed.
     """
     plan, store = project.plan(), project.store
-    done = [run for run in plan.runs if store.has(PROXY, run.key)]
-    proofs = sum(store.has(VALIDATION, run.key) for run in plan.validation)
+    swarm = [run for run in plan.fitted if not store.has(PROXY, run.key)]
+    scores = [run for run in plan.runs if not store.has(EVALUATION, run.evaluation)]
+    prior = [run for run in plan.prior_runs if not store.has(PROXY, run.key)]
+    proposal = [run for run in plan.validation if not store.has(VALIDATION, run.key)]
+    proofs = len(plan.prior_runs) + len(plan.validation)
     work = [
-        Work("proxy runs", len(plan.runs), len(done)),
-        Work("evaluations", len(plan.runs), sum(store.has(EVALUATION, run.evaluation) for run in plan.runs)),
-        Work("proof runs", len(plan.validation), proofs),
+        Work("swarm runs", len(plan.fitted), len(plan.fitted) - len(swarm)),
+        Work("evaluations", len(plan.runs), len(plan.runs) - len(scores)),
+        Work("proof runs", proofs, proofs - len(prior) - len(proposal)),
     ]
-    left = len(plan.runs) - len(done) + len(plan.validation) - proofs
+    left = len(swarm) + len(prior) + len(proposal)
     if left == 0:
         return work, 0.0
     run = mean_run(spending(_costs(project, plan)), project.request.ancestors)

@@ -15,9 +15,15 @@ settings.register_profile("olmix", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("olmix")
 
 
+def pytest_itemcollected(item):
+    """With several workers, one trains the real miniature and has all tests of it."""
+    if "finished" in item.fixturenames:
+        item.add_marker(pytest.mark.xdist_group("finished"))
+
+
 def pytest_collection_modifyitems(items):
-    """The longest file first: it keeps one of two workers busy while the other does the rest."""
-    items.sort(key=lambda item: "test_matrix" not in item.nodeid)
+    """What takes longest comes first."""
+    items.sort(key=lambda item: ("finished" not in item.fixturenames, "accepted" not in item.fixturenames))
 
 
 @pytest.fixture(scope="session")
