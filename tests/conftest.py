@@ -1,6 +1,8 @@
+import os
 import shutil
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from olmix.corpus.tokenizer import load_tokenizer
@@ -13,12 +15,6 @@ from tests.miniature import build, snakemake
 # A busy machine must not fail a property, and a failure must come again.
 settings.register_profile("olmix", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("olmix")
-
-
-def pytest_itemcollected(item):
-    """With several workers, one trains the real miniature and has all tests of it."""
-    if "finished" in item.fixturenames:
-        item.add_marker(pytest.mark.xdist_group("finished"))
 
 
 def pytest_collection_modifyitems(items):
@@ -64,12 +60,33 @@ def put_tokens(store):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def made_once(tmp_path_factory):
+    """Makes a folder once for all workers of a test run: the first one makes it, the others wait for it."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
+
+    def make(name, fill):
+        folder, done = root / name, root / f"{name}.done"
+        with FileLock(root / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(made_once):
     """A miniature project in which `snakemake` has run once. Not to be changed: use `project`."""
-    folder = build(tmp_path_factory.mktemp("finished"))
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr[-5000:]
-    return folder
+
+    def fill(folder):
+        build(folder)
+        done = snakemake(folder)
+        assert done.returncode == 0, done.stderr[-5000:]
+
+    return made_once("finished", fill)
 
 
 @pytest.fixture

@@ -22,9 +22,13 @@ NEW_LEAVES = ("poems", "prose", "python", "web:a", "web:b", "web:all", "web:pres
 
 
 @pytest.fixture(scope="session")
-def accepted_base(tmp_path_factory):
+def accepted_base(made_once):
     """Made, recorded in DVC, accepted and committed. Not to be changed: use `accepted`."""
-    folder = build(tmp_path_factory.mktemp("accepted"))
+    return made_once("accepted", build_accepted)
+
+
+def build_accepted(folder):
+    build(folder)
     shutil.copy(ROOT / "tests/known_law.py", folder / "trainer.py")
     law = json.loads(json.dumps(LAW))
     for i, task in enumerate(law["tasks"].values()):
@@ -57,7 +61,6 @@ def accepted_base(tmp_path_factory):
         assert done.returncode == 0, done.stderr
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "accepted")
-    return folder
 
 
 @pytest.fixture
