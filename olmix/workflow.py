@@ -23,6 +23,8 @@ class Workflow:
     """Files of the build graph, as paths relative to the project folder.
 
     Methods that need the plan are Snakemake input functions: `await_plan` makes Snakemake finish the checkpoint first.
+    An artefact that is there needs no input: otherwise Snakemake would make it again whenever one of its inputs had
+    gone missing and came back, a whole swarm for one leaf's tokens.
     """
 
     project: Project
@@ -62,11 +64,15 @@ class Workflow:
 
     def tokens_of_run(self, wildcards: Any) -> list[str]:
         """Tokens that one run trains on."""
+        if self._is_there(PROXY, wildcards.key):
+            return []
         return [self.project.artefact(TOKENS, key) for key in self.plan.run(wildcards.key).spec.counts]
 
-    def run_of_evaluation(self, wildcards: Any) -> str:
+    def run_of_evaluation(self, wildcards: Any) -> list[str]:
         """The run that an evaluation scores."""
-        return self.project.artefact(PROXY, self.plan.evaluated_run(wildcards.key).key)
+        if self._is_there(EVALUATION, wildcards.key):
+            return []
+        return [self.project.artefact(PROXY, self.plan.evaluated_run(wildcards.key).key)]
 
     def runs(self, _: Any = None) -> list[str]:
         """All runs whose mixture is known at planning time."""
@@ -76,13 +82,30 @@ class Workflow:
         """Evaluations of all these runs."""
         return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.runs]
 
-    def swarm_evaluations(self, _: Any = None) -> list[str]:
+    def evaluations_of_law(self, wildcards: Any) -> list[str]:
         """Evaluations that the laws are fitted on."""
+        if self._is_there(LAW, wildcards.key):
+            return []
         return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.fitted]
 
     def law(self, _: Any = None) -> list[str]:
         """Laws of all tasks; none where the mixture is carried over from the parent."""
         return [self.project.artefact(LAW, self.plan.law)] if self.plan.law else []
+
+    def law_of_proposal(self, wildcards: Any) -> list[str]:
+        """The laws that a proposal is solved from."""
+        return [] if self._is_there(PROPOSAL, wildcards.key) else self.law()
+
+    def inputs_of_validation(self, wildcards: Any) -> list[str]:
+        """The proposal and the tokens that it may be trained on."""
+        return [] if self._is_there(VALIDATION, wildcards.key) else [self.proposal(), *self.tokens()]
+
+    def inputs_of_plan(self) -> list[str]:
+        """Token counts, and items, so that mistakes in them show before anything is trained."""
+        return [] if self._is_there(PLAN, self.project.plan_key) else [*self.tokens(), self.items]
+
+    def _is_there(self, kind: str, key: str) -> bool:
+        return self.project.store.has(kind, key)
 
     def proposal(self, _: Any = None) -> str:
         """The proposed mixture."""

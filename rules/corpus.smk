@@ -35,8 +35,7 @@ rule items:
 
 checkpoint plan:
     input:
-        ancient(flow.tokens()),
-        ancient(flow.items),
+        ancient(flow.inputs_of_plan()),
     output:
         flow.plan_file,
     log:

@@ -1,7 +1,7 @@
 # From scores to the mixture, and the runs that prove it.
 rule law:
     input:
-        ancient(flow.swarm_evaluations),
+        ancient(flow.evaluations_of_law),
     output:
         "store/law/{key}/manifest.json",
     log:
@@ -20,7 +20,7 @@ rule law:
 
 rule proposal:
     input:
-        ancient(flow.law),
+        ancient(flow.law_of_proposal),
     output:
         "store/proposal/{key}/manifest.json",
     log:
@@ -59,8 +59,7 @@ rule mixture:
 
 rule validation:
     input:
-        ancient(flow.proposal),
-        ancient(flow.tokens),
+        ancient(flow.inputs_of_validation),
     output:
         "store/validation/{key}/manifest.json",
     log:

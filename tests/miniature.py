@@ -37,6 +37,7 @@ PARAMS = {
     "regression": {"penalty": "auto"},
     "solver": {"kl": 0.05},
     "validation": {"seeds": 2},
+    "reuse": {"strategy": "full"},
 }
 
 

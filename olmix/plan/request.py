@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from olmix.corpus import tokens
 from olmix.digest import digest
 from olmix.domains.fingerprint import Leaf
+from olmix.evaluation import items
+from olmix.evaluation import spec as evaluation
 from olmix.evaluation.suite import Suite
 from olmix.params import Params
 from olmix.plan.history import AcceptedMixture
@@ -13,6 +16,12 @@ from olmix.plan.imports import Import
 from olmix.plan.reuse import Coordinate, choose_strategy, coordinates
 from olmix.plan.swarm import swarm_size
 from olmix.plan.update import Update, find_update
+from olmix.proxy import spec as proxy
+from olmix.regression import spec as regression
+from olmix.solve import spec as solve
+
+_KEYED = (tokens, items, proxy, evaluation, regression, solve)
+"""Modules whose recipe versions enter the keys that a plan holds."""
 
 RECIPE = 2
 """Version of the planner and sampler: raise it when the same request would give another plan."""
@@ -85,6 +94,6 @@ class Request:
                 "imports": {
                     i.name: [sorted(run.key for run in i.runs), [list(u) for u in i.unusable]] for i in self.imports
                 },
-                "recipe": RECIPE,
+                "recipes": [RECIPE, *(module.RECIPE for module in _KEYED)],
             }
         )

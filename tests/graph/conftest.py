@@ -37,7 +37,6 @@ def build_accepted(folder):
     change_params(
         folder,
         proxy={"command": "python trainer.py law.json", "command_writes": "scores", "warmup": 0.1, "clip": 0.5},
-        reuse={"strategy": "full"},
     )
     news = sentences("news", 250, seed=0)
     (folder / "data/texts/news.jsonl").unlink()
