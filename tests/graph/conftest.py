@@ -87,3 +87,15 @@ def dvc(folder, *arguments):
 def git(folder, *arguments):
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def clone_and_pull(folder):
+    """A clone of a project beside it, with what DVC has of it."""
+    dvc(folder, "remote", "add", "-d", "local", str(folder.parent / "remote"))
+    git(folder, "commit", "-qam", "remote")
+    dvc(folder, "push", "-q")
+    git(folder.parent, "clone", "-q", str(folder), "clone")
+    clone = folder.parent / "clone"
+    assert not (clone / "store/proxy").exists()
+    dvc(clone, "pull", "-q")
+    return clone

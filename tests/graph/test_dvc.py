@@ -1,6 +1,6 @@
 """DVC and Snakemake agree: what one has made, the other does not make again."""
 
-from tests.graph.conftest import dvc, git
+from tests.graph.conftest import clone_and_pull, dvc
 from tests.miniature import change_params, planned_jobs, run
 
 
@@ -11,14 +11,8 @@ def test_after_snakemake_and_record_dvc_runs_no_stage(accepted):
     assert "Data and pipelines are up to date" in output
 
 
-def test_a_clone_that_pulls_has_nothing_to_do(accepted, tmp_path):
-    dvc(accepted, "remote", "add", "-d", "local", str(tmp_path / "remote"))
-    git(accepted, "commit", "-qam", "remote")
-    dvc(accepted, "push", "-q")
-    git(tmp_path, "clone", "-q", str(accepted), "clone")
-    clone = tmp_path / "clone"
-    assert not (clone / "store/proxy").exists()
-    dvc(clone, "pull", "-q")
+def test_a_clone_that_pulls_has_nothing_to_do(accepted):
+    clone = clone_and_pull(accepted)
     assert planned_jobs(clone) == {}
     assert "Data and pipelines are up to date" in dvc(clone, "status")
     # The clone sees an edit made before its first run, although Snakemake has no records there.

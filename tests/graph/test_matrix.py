@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from olmix.project import Project
-from tests.graph.conftest import dvc, git, write_maths
+from tests.graph.conftest import clone_and_pull, dvc, git, write_maths
 from tests.miniature import change_params, planned_jobs, run, sentences, snakemake, write_jsonl, write_yaml
 
 VIEWS = {"today": 1, "swarm_table": 1, "mixture": 1, "report": 1}
@@ -201,17 +201,6 @@ def switch_branch_and_back(folder):
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "other")
     git(folder, "checkout", "-q", "-")
-
-
-def clone_and_pull(folder):
-    dvc(folder, "remote", "add", "-d", "local", str(folder.parent / "remote"))
-    git(folder, "commit", "-qam", "remote")
-    dvc(folder, "push", "-q")
-    git(folder.parent, "clone", "-q", str(folder), "clone")
-    clone = folder.parent / "clone"
-    assert not (clone / "store/proxy").exists()
-    dvc(clone, "pull", "-q")
-    return clone
 
 
 def unaccept(folder):
