@@ -1,8 +1,8 @@
 """What every regression family shares: the checks on a swarm table and the estimator that runs them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,26 +18,75 @@ SUM_TOLERANCE = 0.01
 
 
 class Family(RegressorMixin, BaseEstimator, ABC):
-    """A regression family: fits all tasks of a swarm, each on its own, in the conventions of scikit-learn."""
+    """A regression family: fits all tasks of a swarm, each on its own, in the conventions of scikit-learn.
+
+    What a solver needs comes with it: `gradient`, and for a convex family `hessian` and `expression`, of a weighted
+    sum of the tasks' laws. Those three take one mixture (m,) and weights (n,), at least 0.
+    """
+
+    name: ClassVar[str]
+    """Value of `regression.family`."""
+    convex: ClassVar[bool] = False
+    """Every law is convex in the mixture, so that a local minimum is the minimum."""
+    smooth: ClassVar[bool] = True
+    """Laws have a gradient; without one, mixtures can only be searched for."""
+    parametric: ClassVar[bool] = True
+    """A law has parameters of its own for every domain, so that at least m + 1 runs are needed."""
+
+    n_features_in_: int
+    unidentified_: NDArray[np.intp]
+    """Columns of domains whose effect the runs do not determine (`unidentified`)."""
 
     def fit(self, P: ArrayLike, Y: ArrayLike, domain_names: Sequence[str] | None = None) -> Self:
         """Fit one law per task.
 
         P: (K, m) mixtures, rows on the simplex; Y: (K, n) scores; domain_names: m names, used in messages only.
-        Raises InputError for values that are missing or not a mixture, for K < m + 1 and for a domain in no run.
+        Raises InputError for values that are missing or not a mixture, and for K < m + 1 if the family is parametric.
         """
         P = check_mixtures(P, domain_names)
         Y = check_scores(Y, len(P))
-        check_identified(P, domain_names)
+        if self.parametric:
+            check_enough_runs(P)
         return self.fit_fold(P, Y)
 
-    @abstractmethod
     def fit_fold(self, P: Array, Y: Array) -> Self:
-        """Fit on checked arrays without asking whether every domain is identified: a fold may miss one."""
+        """Fit on checked arrays without asking for a number of runs: a fold of a small swarm has few."""
+        self.n_features_in_ = P.shape[1]
+        self.unidentified_ = unidentified(P)
+        self._fit(P, Y)
+        return self
+
+    @abstractmethod
+    def _fit(self, P: Array, Y: Array) -> None:
+        """Set the attributes that a fit has."""
 
     @abstractmethod
     def predict(self, P: ArrayLike) -> Array:
         """Scores (K, n) predicted for mixtures (K, m)."""
+
+    def gradient(self, p: Array, weights: Array) -> Array:
+        """Gradient (m,) of the weighted sum of the laws at p, as a function of m free variables."""
+        raise NotImplementedError(f"{self.name}: no gradient")
+
+    def hessian(self, p: Array, weights: Array) -> Array:
+        """Second derivatives (m, m) of the weighted sum of the laws at p."""
+        raise NotImplementedError(f"{self.name}: no second derivatives")
+
+    def expression(self, p: Any, weights: Array) -> Any:
+        """The weighted sum of the laws as a convex cvxpy expression of the variable p (m,), up to a constant."""
+        raise NotImplementedError(f"{self.name}: not convex")
+
+    @abstractmethod
+    def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
+        """The laws as plain values: {"regression": name, "domains": [m names], "tasks": {n names: ...}, ...}.
+
+        Domains and tasks in the order of the arrays given to fit. Raises ValueError if the names do not fit.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Laws written by `to_json`; they predict the same bits. Raises InputError if malformed."""
 
 
 def check_mixtures(P: ArrayLike, domain_names: Sequence[str] | None = None, domains: int | None = None) -> Array:
@@ -66,21 +115,24 @@ def check_scores(Y: ArrayLike, runs: int) -> Array:
     return Y
 
 
-def check_identified(P: Array, domain_names: Sequence[str] | None = None) -> None:
-    """Refuse a swarm that leaves a coefficient of the law undetermined (method section 11, traps 2 and 12)."""
+def check_enough_runs(P: Array) -> None:
+    """Refuse fewer runs than a law per task has parameters (method section 11, trap 2)."""
     K, m = P.shape
     if m + 1 > K:
         raise InputError(
             f"{K} runs for {m} domains: the law cannot be identified, it has {m + 1} parameters per task; "
             f"add at least {m + 1 - K} runs (3 (m + 1) = {3 * (m + 1)} are advised) or merge domains"
         )
-    unsampled = np.flatnonzero(P.max(axis=0) == 0)
-    if len(unsampled):
-        names = ", ".join(_column_name(column, domain_names) for column in unsampled)
-        raise InputError(
-            f"no run contains {names}: the law cannot be identified; add runs that contain it, "
-            "or leave it out of the fit and keep its natural share"
-        )
+
+
+def unidentified(P: Array) -> NDArray[np.intp]:
+    """Columns of domains whose coefficient in t·p the mixtures (K, m) leave open (method section 11, trap 12).
+
+    A domain in no run, and domains that always come in the same proportion: those that take part in a null vector of P.
+    """
+    _, size, right = np.linalg.svd(P, full_matrices=True)
+    rank = int((size > size.max() * 1e-9).sum())
+    return np.flatnonzero(np.abs(right[rank:]).max(axis=0, initial=0.0) > 1e-6)
 
 
 def _finite_table(values: ArrayLike, what: str, names: Sequence[str] | None) -> Array:

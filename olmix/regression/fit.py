@@ -32,7 +32,11 @@ def fit_laws(plan: Plan, params: RegressionParams, store: Store) -> str:
     columns = sorted(range(len(ids)), key=lambda j: ids[j])
     P, Y = plan.space.collapse(table.mixtures)[:, columns], table.scores
     estimator = LogLinear(penalty=params.penalty, huber_delta=params.huber_delta)
-    law = estimator.fit(P, Y, domain_names=[plan.coordinates[j].name for j in columns])
+    names = [plan.coordinates[j].name for j in columns]
+    law = estimator.fit(P, Y, domain_names=names)
+    if len(law.unidentified_):
+        open_to_doubt = ", ".join(names[j] for j in law.unidentified_)
+        raise InputError(f"the runs do not determine the effect of {open_to_doubt}; raise swarm.runs_per_parameter")
     heldout = cross_validated(P, Y, estimator)
     with store.publish(KIND, key) as draft:
         document = law.to_json([ids[j] for j in columns], list(table.tasks))

@@ -49,12 +49,14 @@ class LogLinear(Family):
     neither does the presence or order of other tasks.
     """
 
+    name = "log_linear"
+    convex = True
+
     def __init__(self, penalty: float | str = "auto", huber_delta: float = 0.02) -> None:
         self.penalty = penalty
         self.huber_delta = huber_delta
 
-    def fit_fold(self, P: Array, Y: Array) -> Self:
-        """Fit on checked arrays; a domain that no run contains gets the coefficient of the mean mixture."""
+    def _fit(self, P: Array, Y: Array) -> None:
         self._check_settings()
         P, Y = _sort_runs(P, Y)
         if self.penalty == "auto":
@@ -63,20 +65,38 @@ class LogLinear(Family):
             self.penalty_ = np.full(Y.shape[1], float(self.penalty))
             law = self._fit_starts(P, Y)
         self.c_, self.t_ = law[:, 0], law[:, 1:]
-        self.n_features_in_ = P.shape[1]
         self.loss_ = huber(self.predict(P) - Y, self.huber_delta).sum(axis=0)
-        return self
 
     def predict(self, P: ArrayLike) -> Array:
         """Scores (K, n) for mixtures (K, m). Raises InputError for rows that are not mixtures."""
         P = check_mixtures(P, domains=self.t_.shape[1])
         return self.c_ + np.exp(P @ self.t_.T)
 
-    def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
-        """The laws as plain values, by name: m domains and n tasks, in the order of the arrays given to fit.
+    def gradient(self, p: Array, weights: Array) -> Array:
+        """Gradient (m,) of the weighted sum of the laws at p."""
+        return (weights * np.exp(self.t_ @ p)) @ self.t_
 
-        Raises ValueError if the names do not fit.
-        """
+    def hessian(self, p: Array, weights: Array) -> Array:
+        """Second derivatives (m, m) of the weighted sum of the laws at p."""
+        factor = np.sqrt(weights * np.exp(self.t_ @ p))[:, None] * self.t_
+        return factor.T @ factor
+
+    def expression(self, p: Any, weights: Array) -> Any:
+        """Weighted exponentials; c does not move a minimum (method section 6)."""
+        import cvxpy as cp
+
+        return weights @ cp.exp(self.t_ @ p)
+
+    @classmethod
+    def of(cls, c: ArrayLike, t: ArrayLike) -> Self:
+        """Laws with given coefficients c (n,) and t (n, m)."""
+        law = cls()
+        law.c_, law.t_ = np.asarray(c, dtype=np.float64), np.asarray(t, dtype=np.float64)
+        law.n_features_in_ = law.t_.shape[1]
+        return law
+
+    def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
+        """The laws as plain values: c, and t in the order of the domains, per task."""
         if (len(set(tasks)), len(set(domains))) != self.t_.shape:
             raise ValueError(f"{self.t_.shape[0]} tasks and {self.t_.shape[1]} domains need as many different names")
         laws = {task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)}
@@ -88,16 +108,13 @@ class LogLinear(Family):
         family = document.get("regression")
         if family != "log_linear":
             raise InputError(f"regression: found {family!r}, 'log_linear' is expected")
-        law = cls()
         try:
-            laws = list(document["tasks"].values())
-            law.c_ = np.array([task["c"] for task in laws], dtype=np.float64)
-            law.t_ = np.array([task["t"] for task in laws], dtype=np.float64).reshape(len(laws), -1)
-            law.n_features_in_ = len(document["domains"])
+            laws, domains = list(document["tasks"].values()), len(document["domains"])
+            law = cls.of([task["c"] for task in laws], np.reshape([task["t"] for task in laws], (len(laws), -1)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"tasks: numbers c and t are expected for every task: {error!r}") from None
-        if law.t_.shape[1] != law.n_features_in_:
-            raise InputError(f"tasks: {law.t_.shape[1]} coefficients t for {law.n_features_in_} domains")
+        if law.t_.shape[1] != domains:
+            raise InputError(f"tasks: {law.t_.shape[1]} coefficients t for {domains} domains")
         return law
 
     def _check_settings(self) -> None:

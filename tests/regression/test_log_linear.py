@@ -182,13 +182,13 @@ def test_bad_tables_are_refused_with_the_place(change, message):
         LogLinear(penalty=1e-6).fit(P, Y)
 
 
-def test_a_domain_in_no_run_is_refused_by_name():
+def test_domains_whose_effect_the_runs_leave_open_are_listed():
     P, Y, *_ = synthetic()
-    P = np.insert(P, 1, 0.0, axis=1)
-    with pytest.raises(InputError, match=r"no run contains games \(column 1\).*cannot be identified"):
-        LogLinear().fit(P, Y, domain_names=["a", "games", "b", "c", "d", "e", "f"])
-    with pytest.raises(InputError, match="no run contains column 1"):
-        LogLinear().fit(P, Y)
+    assert not len(LogLinear(1e-6).fit(P, Y).unidentified_)
+    absent = np.insert(P, 1, 0.0, axis=1)
+    assert LogLinear(1e-6).fit(absent, Y).unidentified_.tolist() == [1]
+    in_step = np.column_stack([P[:, :5], 0.3 * P[:, 5], 0.7 * P[:, 5]])
+    assert LogLinear(1e-6).fit(in_step, Y).unidentified_.tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
