@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from threadpoolctl import threadpool_limits
 
 from olmix.errors import InputError
 
@@ -53,7 +54,8 @@ class Family(RegressorMixin, BaseEstimator, ABC):
         """Fit on checked arrays without asking for a number of runs: a fold of a small swarm has few."""
         self.n_features_in_ = P.shape[1]
         self.unidentified_ = unidentified(P)
-        self._fit(P, Y)
+        with threadpool_limits(limits=1, user_api="blas"):  # sums in another order have other bits
+            self._fit(P, Y)
         return self
 
     @abstractmethod
@@ -133,6 +135,25 @@ def unidentified(P: Array) -> NDArray[np.intp]:
     _, size, right = np.linalg.svd(P, full_matrices=True)
     rank = int((size > size.max() * 1e-9).sum())
     return np.flatnonzero(np.abs(right[rank:]).max(axis=0, initial=0.0) > 1e-6)
+
+
+def sort_runs(P: Array, Y: Array) -> tuple[Array, Array]:
+    """Runs in the order of their mixtures; among runs of one mixture, each task in the order of its own scores."""
+    P = P + 0.0  # -0.0 is 0.0
+    distinct, group = np.unique(P, axis=0, return_inverse=True)
+    group = group.ravel()
+    by_task = [scores[np.lexsort((scores, group))] for scores in Y.T]
+    return distinct[np.sort(group)], np.stack(by_task, axis=1)
+
+
+def canonical_columns(P: Array) -> NDArray[np.intp]:
+    """An order (m,) of the domains that depends on the content of the mixtures (K, m) alone.
+
+    Families fit in this order, so that rounding, and all that comes of it, is the same however a table is arranged.
+    """
+    size = (P**2).sum(axis=1).round(9)[:, None]
+    content = np.vstack([np.sort(P, axis=0), np.sort((P * size).round(12), axis=0)])
+    return np.lexsort(content)
 
 
 def _finite_table(values: ArrayLike, what: str, names: Sequence[str] | None) -> Array:

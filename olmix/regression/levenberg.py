@@ -22,6 +22,7 @@ Without it the penalty on differences is evaded by a large exp(p̄·t) and c = 0
 diminishing returns: held-out error on small swarms grows, and the solved mixture runs into a corner.
 """
 
+_LEAST_EXPOSURE = 1e-3  # of a domain's mean squared share, relative to the mean of all: bounds its penalty
 _MAX_DAMPING = 1e10
 _STACK = 4_000_000  # elements of the largest temporary array
 
@@ -37,8 +38,9 @@ class Problems:
     """B laws to be fitted, on the mixtures of the same K runs.
 
     The objective of each is  sum_k huber(c + exp(t·p_k) - y_k)
-    + K · penalty · (||t - (p̄·t) 1||² + SCALE_WEIGHT · m · (p̄·t - log s)²)  over c >= MIN_C and t,
-    with p̄ the mean mixture of its runs and s the standard deviation of its scores; sums and K are over its own runs.
+    + K · penalty · (sum_j w_j (t_j - p̄·t)² + SCALE_WEIGHT · m · (p̄·t - log s)²)  over c >= MIN_C and t,
+    with p̄ the mean mixture of its runs, s the standard deviation of its scores and w_j the inverse of the mean squared
+    share of domain j, scaled to geometric mean 1; sums, means and K are over its own runs.
     """
 
     P: Array
@@ -60,9 +62,15 @@ class Problems:
         """The penalty as (t - a)·H (t - a) / 2: matrices H (B, m, m) and anchors a (B,), the same for all domains."""
         m = self.P.shape[1]
         K = self.used.sum(axis=1)
-        mean = np.matmul(self.used[:, None, :].astype(np.float64), self.P)[:, 0] / K[:, None]
+        used = self.used[:, None, :].astype(np.float64)
+        mean = np.matmul(used, self.P)[:, 0] / K[:, None]
+        square = np.matmul(used, self.P**2)[:, 0]
+        doubt = 1 / np.maximum(square / square.mean(axis=1, keepdims=True), _LEAST_EXPOSURE)
+        doubt /= np.exp(np.log(doubt).mean(axis=1, keepdims=True))
         row, column = mean[:, None, :], mean[:, :, None]
-        shape = np.eye(m) - row - column + m * (1 + SCALE_WEIGHT) * column * row
+        weighted = doubt[:, :, None]
+        shape = np.eye(m) * weighted - weighted * row - column * doubt[:, None, :]
+        shape += (doubt.sum(axis=1)[:, None, None] + m * SCALE_WEIGHT) * column * row
         spread = np.std(self.Y, axis=1, where=self.used)
         return 2 * (K * self.penalty)[:, None, None] * shape, np.log(np.maximum(spread, MIN_C))
 

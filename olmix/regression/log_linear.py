@@ -7,15 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from olmix.errors import InputError
-from olmix.regression.base import Array, Family, Mask, check_mixtures
+from olmix.regression.base import Array, Family, Mask, canonical_columns, check_mixtures, sort_runs
 from olmix.regression.crossval import assign_folds
 from olmix.regression.levenberg import MIN_C, Problems, huber, minimise
 
-PENALTIES = 10.0 ** np.arange(0, -9.5, -0.5)
+PENALTIES = 10.0 ** np.arange(0, -11.5, -1.0)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
-
-USUAL_PENALTY = 1e-7
-"""Good on the public swarms of 64 to 512 runs: preferred among those that cross-validation cannot tell apart."""
 
 MAX_RANGES = 10.0
 """A penalty is refused if its law predicts, anywhere on the simplex, a score so many ranges above the worst run."""
@@ -33,14 +30,15 @@ class LogLinear(Family):
     """Laws f(p) = c + exp(t·p), c > 0, of n tasks, fitted by a penalised Huber loss.
 
     Per task, fit minimises  sum_k huber(f(p_k) - y_k)
-    + K · penalty · (||t - (p̄·t) 1||² + 10 m (p̄·t - log s)²),  p̄ the mean mixture of the runs, s the standard
+    + K · penalty · (sum_j w_j (t_j - p̄·t)² + 10 m (p̄·t - log s)²),  p̄ the mean mixture of the runs, s the standard
     deviation of the task's scores. On the simplex a constant added to all t only scales exp, so the first term
     penalises how much domains differ: the law is drawn towards "the mixture has no effect", and a domain that the
-    data say nothing about is as good as the mean mixture. The second fixes that scale (`levenberg.SCALE_WEIGHT`).
+    data say nothing about is as good as the mean mixture. It is drawn leaf by leaf: w_j is the inverse of the mean
+    squared share of domain j in the runs, so that one rarely sampled is held back long before the others are.
+    The second term fixes the scale (`levenberg.SCALE_WEIGHT`).
 
     Parameters: penalty, at least 0 in (bits per byte)², or "auto": chosen per task by 5-fold cross-validation over
-    the runs; of the penalties whose Huber loss is within one standard error of the best, the one closest to
-    USUAL_PENALTY, and none whose law explodes away from the runs (MAX_RANGES).
+    the runs (least Huber loss), and none whose law explodes away from the runs (MAX_RANGES).
     huber_delta: threshold of the loss in bits per byte.
 
     Attributes after fit: c_ (n,), t_ (n, m), penalty_ (n,), loss_ (n,) the summed Huber loss on the runs.
@@ -58,7 +56,8 @@ class LogLinear(Family):
 
     def _fit(self, P: Array, Y: Array) -> None:
         self._check_settings()
-        P, Y = _sort_runs(P, Y)
+        columns = canonical_columns(P)
+        P, Y = sort_runs(P[:, columns], Y)
         if self.penalty == "auto":
             self.penalty_, law = self._fit_chosen(P, Y)
         else:
@@ -66,6 +65,7 @@ class LogLinear(Family):
             law = self._fit_starts(P, Y)
         self.c_, self.t_ = law[:, 0], law[:, 1:]
         self.loss_ = huber(self.predict(P) - Y, self.huber_delta).sum(axis=0)
+        self.t_ = self.t_[:, np.argsort(columns)].copy("C")
 
     def predict(self, P: ArrayLike) -> Array:
         """Scores (K, n) for mixtures (K, m). Raises InputError for rows that are not mixtures."""
@@ -169,13 +169,7 @@ class LogLinear(Family):
 def _choose(loss: Array, tame: Mask) -> NDArray[np.intp]:
     """Index (n,) of each task's penalty, from out-of-fold losses (g, K, n) and the laws that may be used (g, n)."""
     tame[0] = True  # under the largest penalty a law is nearly constant
-    mean = np.where(tame, loss.mean(axis=1), np.inf)
-    best = mean.argmin(axis=0)
-    excess = loss - np.take_along_axis(loss, best[None, None, :], axis=0)
-    error = excess.std(axis=1) / np.sqrt(loss.shape[1])  # below the mean if it comes from one run: none can hide alone
-    close = tame & (excess.mean(axis=1) <= error)
-    distance = np.abs(np.log10(PENALTIES / USUAL_PENALTY))
-    return np.where(close, distance[:, None], np.inf).argmin(axis=0)
+    return np.where(tame, loss.mean(axis=1), np.inf).argmin(axis=0)
 
 
 def _scores(laws: Array, P: Array) -> Array:
@@ -190,13 +184,7 @@ def _worst_scores(laws: Array) -> Array:
         return laws[:, :, 0] + np.exp(laws[:, :, 1:].max(axis=2))
 
 
-def _sort_runs(P: Array, Y: Array) -> tuple[Array, Array]:
-    """Runs in the order of their mixtures; among runs of one mixture, each task in the order of its own scores."""
-    P = P + 0.0  # -0.0 is 0.0
-    distinct, group = np.unique(P, axis=0, return_inverse=True)
-    group = group.ravel()
-    by_task = [scores[np.lexsort((scores, group))] for scores in Y.T]
-    return distinct[np.sort(group)], np.stack(by_task, axis=1)
+_sort_runs = sort_runs  # TEMPORARY
 
 
 def _starting_laws(P: Array, Y: Array, share: float) -> Array:

@@ -46,11 +46,12 @@ def test_the_gradient_vanishes_at_the_fit():
     P, Y, *_ = synthetic(noise=0.05)
     law = LogLinear(penalty=1e-4).fit(P, Y)
     K, m = P.shape
-    mean, spread = P.mean(axis=0), Y.std(axis=0)
+    mean, spread, doubt = P.mean(axis=0), Y.std(axis=0), 1 / (P**2).mean(axis=0)
+    doubt /= np.exp(np.log(doubt).mean())
 
     def objective(i, c, t):
         level = mean @ t
-        penalty = ((t - level) ** 2).sum() + 10 * m * (level - np.log(spread[i])) ** 2
+        penalty = (doubt * (t - level) ** 2).sum() + 10 * m * (level - np.log(spread[i])) ** 2
         return huber(c + np.exp(P @ t) - Y[:, i], 0.02).sum() + K * 1e-4 * penalty
 
     for i in range(Y.shape[1]):
