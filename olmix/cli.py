@@ -12,6 +12,7 @@ import typer
 
 from olmix.errors import InputError, WorkError
 from olmix.evaluation.spec import KIND as EVALUATION
+from olmix.plan.plan import KIND as PLAN
 from olmix.process import die_with_parent, keep_freed_memory
 from olmix.project import Project
 
@@ -143,6 +144,32 @@ def import_evidence(
     typer.echo(f"{FOLDER}/{name}: {len(adopted.runs)} usable runs; commit the folder, `olmix plan` shows what changes")
 
 
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Option(help="Fit configuration, YAML as for the authors' released code.")],
+    output_dir: Annotated[Path, typer.Option(help="Folder for law/, fit.json and mixture.json.")],
+) -> None:
+    """Fit laws on the tables of a finished swarm and solve for the mixture; nothing is trained (docs/fit.md)."""
+    from olmix.interop.fit import fit_swarm
+
+    typer.echo(fit_swarm(config, output_dir, _say))
+
+
+@app.command()
+def predict(
+    law: Annotated[Path, typer.Option(help="Output folder of `olmix fit`.")],
+    ratios: Annotated[Path, typer.Option(help="CSV file: a row per mixture, its id and a weight per domain.")],
+    output: Annotated[Path, typer.Option(help="CSV file to write: `run`, then a score per task.")],
+) -> None:
+    """Predict the scores of mixtures with laws that `olmix fit` wrote."""
+    from olmix.interop.predict import predict_scores
+
+    mixtures, notes = predict_scores(law, ratios, output)
+    for note in notes:
+        _say(f"note: {note}")
+    typer.echo(f"{output}: scores of {mixtures} mixtures")
+
+
 @app.command("accept")
 def accept_mixture(
     name: Annotated[str | None, typer.Option(help="Name of the generation; by default what was updated.")] = None,
@@ -180,9 +207,20 @@ def items() -> None:
 
 
 @make.command()
-def plan() -> None:
-    """The plan of today's domain set and params."""
-    Project.load().make_plan()
+def plan(key: Key) -> None:
+    """The plan of today's domain set and params; of a growing swarm, that of one round."""
+    project = Project.load()
+    number = project.request.round_of(key)
+    if number == 1:
+        project.make_plan()
+    elif not project.store.has(PLAN, key):
+        from olmix.solve.design import next_plan
+
+        before = project.read_plan(project.request.round_key(number - 1))
+        grown = next_plan(before, project.request, project.store)
+        added = len(grown.swarm) - len(before.swarm)
+        _say(f"Round {number} of {grown.rounds}: {grown.stopped or f'{added} more runs'}")
+        project.publish_plan(grown)
 
 
 @make.command()
@@ -201,7 +239,7 @@ def proxy(key: Key, threads: Threads = 1) -> None:
     from olmix.proxy.run import run_proxy
 
     project = Project.load()
-    today = project.plan()
+    today = project.plan_with(key, lambda plan: (run.key for run in plan.runs))
     run = today.run(key)
     names = {leaf.tokens_key: leaf.name for leaf in today.leaves}
     say = _say_of(run.name)
@@ -217,26 +255,27 @@ def evaluation(key: Key, threads: Threads = 1) -> None:
         return
     from olmix.evaluation.evaluate import evaluate
 
-    run = project.plan().evaluated_run(key)
+    run = project.plan_with(key, lambda plan: (run.evaluation for run in plan.runs)).evaluated_run(key)
     evaluate(run.spec, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
 
 
 @make.command()
-def law() -> None:
+def law(key: Key) -> None:
     """Fit the laws of all tasks."""
     from olmix.regression.fit import fit_laws
 
     project = Project.load()
-    fit_laws(project.plan(), project.params.regression, project.store)
+    fit_laws(project.plan_with(key, lambda plan: [plan.law]), project.params.regression, project.store)
 
 
 @make.command()
-def proposal() -> None:
+def proposal(key: Key) -> None:
     """Solve for the best feasible mixture."""
     from olmix.solve.propose import propose
 
     project = Project.load()
-    propose(project.plan(), project.params.solver, project.params.target, project.store)
+    plan = project.plan_with(key, lambda plan: [plan.proposal])
+    propose(plan, project.params.solver, project.params.target, project.store)
 
 
 @make.command()

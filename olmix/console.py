@@ -29,6 +29,13 @@ def print_plan(summary: dict[str, Any]) -> None:
         out.print(
             "Swarm: no run is needed; the mixture is carried over: removed leaves drop out, the rest is renormalised"
         )
+    rounds = summary["rounds"]
+    if rounds["stopped"]:
+        out.print(f"Rounds: stopped: {rounds['stopped']}")
+    elif rounds["total"] > 1:
+        out.print(
+            f"Rounds: {rounds['total']}, {rounds['planned']} planned; runs of later ones are chosen by the laws so far"
+        )
     used = [f"{evidence[kind]} {kind} runs" for kind in ("earlier", "imported") if evidence[kind]]
     if used:
         how = "of these" if summary["strategy"] == "swarm" else "besides"
@@ -44,7 +51,7 @@ def print_plan(summary: dict[str, Any]) -> None:
     if not summary["exact"]:
         out.print(
             f"Not tokenised yet: {_listed(summary['untokenised'])}; runs count as to run until "
-            "`snakemake --cores all plan` has counted their tokens"
+            "`snakemake --cores all corpus` has counted their tokens"
         )
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -81,6 +81,10 @@ class SwarmParams(Section):
     """Leaves or sources that every run must contain."""
     max_repetition: float = Field(1.0, gt=0)
     """How often a proxy run may read a document; 1 forbids repetition at proxy scale."""
+    rounds: int = Field(1, ge=1)
+    """Rounds that the swarm is grown in: after each, the next runs are those that would tell most about the proposal."""
+    enough: float = Field(0.02, ge=0)
+    """Growing stops before K runs once the expected regret of the proposal is below this share of its predicted gain."""
     min_runs_per_leaf: int = Field(3, ge=1)
     """Every leaf must be non-zero in at least this many runs, or planning stops with an error."""
 
@@ -159,14 +163,24 @@ class ProxyParams(Section):
 
 
 class RegressionParams(Section):
-    """The law from mixture to task score, f(p) = c + exp(t'p), one per task."""
+    """The laws from mixture to score (paper, section 3.3.3)."""
 
-    family: Literal["log_linear"] = "log_linear"
-    """Regression family."""
-    penalty: Literal["auto"] | float = "auto"
-    """Ridge penalty on t; `auto` chooses it by cross-validation over the runs."""
+    family: Literal[
+        "log_linear", "kernel", "blend", "auto", "ridge", "lightgbm", "gp", "bimix", "autoscale", "natural", "search"
+    ] = "log_linear"
+    """Regression family: the paper's `log_linear`, c + exp(t'p); `kernel`, one Gaussian process on log weights for all
+    tasks; `blend`, the mean of the two; `auto`, the best of these three by cross-validation; or a baseline (docs/laws.md).
+    Families that are not convex are solved from many starts."""
+    granularity: Literal["task", "family", "aggregate"] = "task"
+    """One law per task, per family of tasks, or one in all (paper, Table 3)."""
+    penalty: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    """Ridge penalty on t of log-linear laws; `auto` chooses it per task by cross-validation over the runs."""
     huber_delta: float = Field(0.02, gt=0)
-    """Threshold of the Huber loss, in bits per byte."""
+    """Threshold of the Huber loss of log-linear laws, in bits per byte."""
+    min_signal_to_noise: float = Field(0.0, ge=0)
+    """Least ratio of a task's standard deviation over the swarm to that over seeds of the prior; 0 asks nothing."""
+    weak_tasks: Literal["drop", "downweight"] = "drop"
+    """Whether tasks below that ratio leave the objective, or lose weight by the square of the ratio."""
 
 
 class SolverParams(Section):
@@ -177,6 +191,10 @@ class SolverParams(Section):
     kl_space: Literal["collapsed", "expanded"] = "collapsed"
     """Under mixture reuse, whether the KL term counts a virtual domain as one (as the paper's released code) or leaf by
     leaf."""
+    method: Literal["auto", "exact", "gradient", "simulation", "search"] = "auto"
+    """Solver; `auto` is `exact` for convex laws, `gradient` from many starts for other smooth ones, else `simulation`."""
+    resamples: int = Field(100, ge=0)
+    """Laws refitted to resampled scores, for intervals on the weights and the predicted gain; 0 switches them off."""
 
 
 class ReuseParams(Section):

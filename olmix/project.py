@@ -1,5 +1,6 @@
 """A project folder: params, domain set, suite and store, read once. Light enough for parsing a Snakefile."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,28 +100,47 @@ class Project:
     def plan(self) -> Plan:
         """Today's plan, from the store. Raises WorkError if it has not been made."""
         if not self.store.has(PLAN, self.plan_key):
-            raise WorkError("no plan for today's domain set and params yet; `snakemake --cores all plan` makes it")
-        return Plan.model_validate(self.store.read_json(PLAN, self.plan_key, "plan.json"))
+            raise WorkError("no plan for today's domain set and params yet; `snakemake --cores all planned` makes it")
+        return self.read_plan(self.plan_key)
 
-    def todays_plan(self) -> Plan:
-        """Today's plan, from the store or computed. Raises WorkError without the token counts of all leaves."""
-        return self.plan() if self.store.has(PLAN, self.plan_key) else self.compute_plan()
+    def plans(self) -> Iterator[Plan]:
+        """The plans of today's rounds that are in the store, the first round first."""
+        for number in range(1, self.request.rounds + 1):
+            if self.store.has(PLAN, self.request.round_key(number)):
+                yield self.read_plan(self.request.round_key(number))
 
-    def make_plan(self) -> str:
-        """Plan today's domain set from the token counts in the store and publish `plan.json`; returns the plan key."""
-        key = self.plan_key
-        if not self.store.has(PLAN, key):
-            plan = self.compute_plan()
-            with self.store.publish(PLAN, key) as draft:
-                write_atomically(draft.path / "plan.json", plan.model_dump_json(indent=1) + "\n")
-                draft.inputs = {"tokens": {leaf.name: leaf.tokens_key for leaf in plan.leaves}}
+    def plan_with(self, key: str, keys: Callable[[Plan], Iterable[str | None]]) -> Plan:
+        """The plan of the earliest round that asks for an artefact. Raises InputError if none in the store does."""
+        for plan in self.plans():
+            if key in keys(plan):
+                return plan
+        raise InputError(f"{key}: not part of today's plan")
+
+    def latest_plan(self) -> Plan:
+        """The plan of the latest round that is known, or computed. Raises WorkError without counts of all leaves."""
+        found = list(self.plans())
+        return found[-1] if found else self.compute_plan()
+
+    def make_plan(self) -> None:
+        """Plan the first round of today's domain set from the token counts in the store and publish `plan.json`."""
+        if not self.store.has(PLAN, self.request.round_key(1)):
+            self.publish_plan(self.compute_plan())
         self.cache.save()
-        return key
+
+    def publish_plan(self, plan: Plan) -> None:
+        """Put a plan into the store."""
+        with self.store.publish(PLAN, plan.key) as draft:
+            write_atomically(draft.path / "plan.json", plan.model_dump_json(indent=1) + "\n")
+            draft.inputs = {"tokens": {leaf.name: leaf.tokens_key for leaf in plan.leaves}}
 
     def compute_plan(self) -> Plan:
-        """Today's plan from the token counts in the store; nothing is written. Raises WorkError without counts."""
+        """The first round from the token counts in the store; nothing is written. Raises WorkError without counts."""
         counts = [self.store.manifest(TOKENS, tokens)["facts"] for tokens in self.tokens_keys]
         return make_plan(self.request, counts, self.tokenizer().vocabulary)
+
+    def read_plan(self, key: str) -> Plan:
+        """A plan from the store."""
+        return Plan.model_validate(self.store.read_json(PLAN, key, "plan.json"))
 
     def artefact(self, kind: str, key: str) -> str:
         """Path of an artefact's manifest relative to the project folder, as Snakemake names it."""

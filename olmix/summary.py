@@ -40,7 +40,7 @@ def summarise_plan(project: Project) -> dict[str, Any]:
     untokenised = [
         leaf.name for leaf, key in zip(project.leaves, project.tokens_keys, strict=True) if not store.has(TOKENS, key)
     ]
-    plan = None if untokenised else project.todays_plan()
+    plan = None if untokenised else project.latest_plan()
     if plan is None:
         total, cached = request.runs, 0
         missing = request.runs
@@ -52,9 +52,10 @@ def summarise_plan(project: Project) -> dict[str, Any]:
     else:
         counted = plan.fitted if plan.strategy == "swarm" else plan.swarm
         known = len(plan.imports) if plan.strategy == "swarm" else 0
-        total = len(counted) + known
+        later = 0 if plan.round == plan.rounds else max(0, request.runs - request.runs_by(plan.round))
+        total = len(counted) + known + later
         cached = sum(store.has(PROXY, run.key) for run in counted) + known
-        missing = len({run.key for run in plan.runs if not store.has(PROXY, run.key)})
+        missing = len({run.key for run in plan.runs if not store.has(PROXY, run.key)}) + later
         unproved = sum(not store.has(PROXY, run.key) for run in plan.prior_runs)
         proofs = sum(not store.has(VALIDATION, run.key) for run in plan.validation)
         earlier, imported = len(plan.evidence), len(plan.imports)
@@ -74,6 +75,11 @@ def summarise_plan(project: Project) -> dict[str, Any]:
         "virtual": {c.name: c.ratios for c in request.coordinates if c.virtual},
         "free": [c.name for c in request.coordinates if not c.virtual],
         "runs": {"total": total, "cached": cached, "to_run": total - cached},
+        "rounds": {
+            "total": request.rounds,
+            "planned": plan.round if plan else 0,
+            "stopped": plan.stopped if plan else "",
+        },
         "evidence": {"earlier": earlier, "imported": imported, "unusable": unusable},
         "validation_runs": 2 * project.params.validation.seeds,
         "validation_to_run": unproved + proofs,
@@ -103,7 +109,7 @@ def progress(project: Project) -> tuple[list[Work], float | None]:
 
     The estimate is None before any run has been timed.
     """
-    plan, store = project.plan(), project.store
+    plan, store = project.latest_plan(), project.store
     swarm = [run for run in plan.fitted if not store.has(PROXY, run.key)]
     scores = [run for run in plan.runs if not store.has(EVALUATION, run.evaluation)]
     prior = [run for run in plan.prior_runs if not store.has(PROXY, run.key)]

@@ -1,11 +1,12 @@
 """What the Snakefile asks: which files each phase has to make. Nothing is written and nothing heavy is imported."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from olmix.corpus.tokens import KIND as TOKENS
+from olmix.errors import InputError
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
@@ -28,8 +29,8 @@ class Workflow:
     """
 
     project: Project
-    await_plan: Callable[[], Any] = lambda: None
-    _plan: Plan | None = None
+    await_plan: Callable[..., Any] = lambda key: None
+    _plans: dict[str, Plan] = field(default_factory=dict)
 
     @classmethod
     def load(cls, root: Path = Path()) -> "Workflow":
@@ -38,11 +39,23 @@ class Workflow:
 
     @property
     def plan(self) -> Plan:
-        """Today's plan, once the checkpoint has made it."""
-        self.await_plan()
-        if self._plan is None:
-            self._plan = self.project.plan()
-        return self._plan
+        """Today's plan, once the checkpoint has made it; where the swarm grows in rounds, that of the last one."""
+        return self._plan_of(self.project.request.rounds)
+
+    def _plan_of(self, number: int) -> Plan:
+        key = self.project.request.round_key(number)
+        self.await_plan(key=key)
+        if key not in self._plans:
+            self._plans[key] = self.project.read_plan(key)
+        return self._plans[key]
+
+    def _plan_with(self, key: str, keys: Callable[[Plan], Iterable[str | None]]) -> Plan:
+        """The plan of the earliest round that asks for an artefact: later ones may need that artefact to be made."""
+        for number in range(1, self.project.request.rounds + 1):
+            plan = self._plan_of(number)
+            if key in keys(plan):
+                return plan
+        raise InputError(f"{key}: not part of today's plan")
 
     @property
     def plan_file(self) -> str:
@@ -66,13 +79,15 @@ class Workflow:
         """Tokens that one run trains on."""
         if self._is_there(PROXY, wildcards.key):
             return []
-        return [self.project.artefact(TOKENS, key) for key in self.plan.run(wildcards.key).spec.counts]
+        plan = self._plan_with(wildcards.key, lambda plan: (run.key for run in plan.runs))
+        return [self.project.artefact(TOKENS, key) for key in plan.run(wildcards.key).spec.counts]
 
     def run_of_evaluation(self, wildcards: Any) -> list[str]:
         """The run that an evaluation scores."""
         if self._is_there(EVALUATION, wildcards.key):
             return []
-        return [self.project.artefact(PROXY, self.plan.evaluated_run(wildcards.key).key)]
+        plan = self._plan_with(wildcards.key, lambda plan: (run.evaluation for run in plan.runs))
+        return [self.project.artefact(PROXY, plan.evaluated_run(wildcards.key).key)]
 
     def runs(self, _: Any = None) -> list[str]:
         """All runs whose mixture is known at planning time."""
@@ -86,7 +101,9 @@ class Workflow:
         """Evaluations that the laws are fitted on."""
         if self._is_there(LAW, wildcards.key):
             return []
-        return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.fitted]
+        plan = self._plan_with(wildcards.key, lambda plan: [plan.law])
+        keys = [*(run.evaluation for run in plan.fitted), *plan.noise]
+        return [self.project.artefact(EVALUATION, key) for key in keys]
 
     def law(self, _: Any = None) -> list[str]:
         """Laws of all tasks; none where the mixture is carried over from the parent."""
@@ -94,15 +111,24 @@ class Workflow:
 
     def law_of_proposal(self, wildcards: Any) -> list[str]:
         """The laws that a proposal is solved from."""
-        return [] if self._is_there(PROPOSAL, wildcards.key) else self.law()
+        if self._is_there(PROPOSAL, wildcards.key):
+            return []
+        plan = self._plan_with(wildcards.key, lambda plan: [plan.proposal])
+        return [self.project.artefact(LAW, plan.law)] if plan.law else []
 
     def inputs_of_validation(self, wildcards: Any) -> list[str]:
         """The proposal and the tokens that it may be trained on."""
         return [] if self._is_there(VALIDATION, wildcards.key) else [self.proposal(), *self.tokens()]
 
-    def inputs_of_plan(self) -> list[str]:
-        """Token counts, and items, so that mistakes in them show before anything is trained."""
-        return [] if self._is_there(PLAN, self.project.plan_key) else [*self.tokens(), self.items]
+    def inputs_of_plan(self, wildcards: Any) -> list[str]:
+        """Of the first round, token counts, and items, so that mistakes in them show before anything is trained; of a
+        later one, the proposal that the swarm before it led to."""
+        if self._is_there(PLAN, wildcards.key):
+            return []
+        number = self.project.request.round_of(wildcards.key)
+        if number == 1:
+            return [*self.tokens(), self.items]
+        return [self.project.artefact(PROPOSAL, self._plan_of(number - 1).proposal)]
 
     def _is_there(self, kind: str, key: str) -> bool:
         return self.project.store.has(kind, key)

@@ -1,4 +1,5 @@
-# Tokens of every leaf, then the plan: the one checkpoint, because run keys depend on token counts.
+# Tokens of every leaf, then the plan: the one checkpoint, because run keys depend on token counts. Where the swarm grows
+# in rounds there is a plan for each, and those after the first depend on the proposal that the runs before them led to.
 rule tokens:
     output:
         "store/tokens/{key}/manifest.json",
@@ -35,13 +36,13 @@ rule items:
 
 checkpoint plan:
     input:
-        ancient(flow.inputs_of_plan()),
+        ancient(flow.inputs_of_plan),
     output:
-        flow.plan_file,
+        "store/plan/{key}/manifest.json",
     log:
-        "logs/plan.log",
+        "logs/plan/{key}.log",
     benchmark:
-        "benchmark/plan.tsv"
+        "benchmark/plan/{key}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -49,7 +50,7 @@ checkpoint plan:
     message:
         "Plan the swarm"
     shell:
-        "exec olmix make --log {log} plan"
+        "exec olmix make --log {log} plan {wildcards.key}"
 
 
 flow.await_plan = checkpoints.plan.get

@@ -15,7 +15,7 @@ rule law:
     message:
         "Fit the law of every task"
     shell:
-        "exec olmix make --log {log} law"
+        "exec olmix make --log {log} law {wildcards.key}"
 
 
 rule proposal:
@@ -34,7 +34,7 @@ rule proposal:
     message:
         "Solve for the best feasible mixture"
     shell:
-        "exec olmix make --log {log} proposal"
+        "exec olmix make --log {log} proposal {wildcards.key}"
 
 
 rule mixture:

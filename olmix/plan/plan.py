@@ -108,10 +108,17 @@ class Plan(Section):
     """Imported runs that say nothing about today's problem, with the reason."""
     prior_runs: list[PlannedRun]
     """The prior trained with each validation seed."""
+    noise: list[str]
+    """Evaluations of `prior_runs` that the laws depend on, where tasks that noise drowns count less."""
     law: str | None
     """None where nothing is free: the mixture is then carried over from the parent."""
     proposal: str
     validation: list[PlannedValidation]
+    round: int = 1
+    """Round of a growing swarm that this plan ends."""
+    rounds: int = 1
+    stopped: str = ""
+    """Why the swarm was not grown further, if it was not."""
     full_runs: int
     """Swarm runs that full recomputation would ask for."""
 

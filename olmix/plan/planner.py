@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,7 @@ from numpy.typing import NDArray
 from olmix.corpus.tokens import tokens_key
 from olmix.domains.fingerprint import Leaf
 from olmix.errors import InputError
-from olmix.evaluation.spec import evaluation_key
 from olmix.params import Params, TargetParams
-from olmix.plan.apportion import apportion
 from olmix.plan.evidence import earlier_runs, imported_runs
 from olmix.plan.plan import (
     Plan,
@@ -25,9 +22,9 @@ from olmix.plan.plan import (
 )
 from olmix.plan.prior import collapsed_prior, natural_prior
 from olmix.plan.request import Request
+from olmix.plan.runs import Runs, check_trained, sequences_per_run
 from olmix.plan.space import Space
 from olmix.plan.swarm import TOLERANCE, Coordinates, sample_swarm, swarm_size
-from olmix.proxy.spec import RunSpec
 from olmix.regression.spec import law_key
 from olmix.solve.spec import carried_key, proposal_key, validation_key
 
@@ -49,26 +46,22 @@ def make_plan(request: Request, counts: Sequence[dict[str, int]], vocabulary: in
     leaves = _leaves(request, counts, tokens)
     coordinates = _coordinates(request, leaves, tokens)
     space = Space.of_ratios([c.ratios for c in coordinates], [leaf.name for leaf in leaves])
-    runs = _Runs(leaves, params, suite.content, vocabulary)
+    runs = Runs(leaves, params, suite.content, vocabulary)
     evidence, imports, unusable = _evidence(request, leaves, space, runs)
     swarm = _swarm(request, leaves, coordinates, space, runs, evidence, imports)
     sampled = {run.key for run in swarm}
     evidence = [run for run in evidence if run.key not in sampled]
     seeds = [params.proxy.seed + i for i in range(params.validation.seeds)]
     prior = np.array([leaf.prior for leaf in leaves])
-    tasks = [PlannedTask(name=task.name, family=task.family, weight=task.weight) for task in suite.tasks]
-    scored = [*(run.evaluation for run in (*swarm, *evidence)), *(run.key for run in imports)]
-    law = None if request.nothing_free else law_key(scored, [c.id for c in coordinates], params.regression)
-    proposal = _proposal(law, leaves, coordinates, tasks, params)
-    return Plan(
-        key=request.key,
+    plan = Plan(
+        key=request.round_key(1),
         parent=request.parent.name if request.parent else None,
         strategy=request.strategy,
         update=request.update.by_operator,
         lineage=request.update.lineage,
         leaves=leaves,
         coordinates=coordinates,
-        tasks=tasks,
+        tasks=[PlannedTask(name=task.name, family=task.family, weight=task.weight) for task in suite.tasks],
         suite=suite.content,
         vocabulary=vocabulary,
         swarm=swarm,
@@ -76,14 +69,31 @@ def make_plan(request: Request, counts: Sequence[dict[str, int]], vocabulary: in
         imports=imports,
         unusable=unusable,
         prior_runs=[runs.plan(f"prior-seed-{seed}", prior, seed) for seed in seeds],
-        law=law,
-        proposal=proposal,
-        validation=[
-            PlannedValidation(seed=seed, key=validation_key(proposal, suite.content, runs.template(seed)))
-            for seed in seeds
-        ],
+        noise=[],
+        law=None,
+        proposal="",
+        validation=[],
+        rounds=request.rounds,
         full_runs=request.full_runs,
     )
+    return with_keys(plan, request, runs)
+
+
+def with_keys(plan: Plan, request: Request, runs: Runs) -> Plan:
+    """The plan with the keys that follow from its runs: laws, proposal and proof."""
+    params = request.params
+    scored = [*(run.evaluation for run in plan.fitted), *(run.key for run in plan.imports)]
+    noise = [run.evaluation for run in plan.prior_runs] if params.regression.min_signal_to_noise else []
+    law = None
+    if not request.nothing_free:
+        families = {task.name: (task.family, task.weight) for task in plan.tasks}
+        law = law_key(scored, [c.id for c in plan.coordinates], params.regression, families, noise)
+    proposal = _proposal(law, plan.leaves, plan.coordinates, plan.tasks, params)
+    validation = [
+        PlannedValidation(seed=run.spec.seed, key=validation_key(proposal, plan.suite, runs.template(run.spec.seed)))
+        for run in plan.prior_runs
+    ]
+    return plan.model_copy(update={"noise": noise, "law": law, "proposal": proposal, "validation": validation})
 
 
 def check_domain_set(leaves: Sequence[Leaf]) -> None:
@@ -98,52 +108,9 @@ def repetition_caps(tokens: NDArray[np.int64], target: TargetParams) -> Floats:
     return caps
 
 
-def run_spec(
-    mixture: Floats, leaves: Sequence[PlannedLeaf], params: Params, vocabulary: int, seed: int, suite: str
-) -> RunSpec:
-    """The proxy run of a mixture (m,): whole sequences per leaf, whole batches in all."""
-    keys = [leaf.tokens_key for leaf in leaves]
-    sequences = apportion(mixture, _sequences(params), keys)
-    length = params.proxy.sequence_length
-    counts = {key: int(n) * length for key, n in zip(keys, sequences, strict=True)}
-    return RunSpec.of(params.proxy, vocabulary, seed, counts, suite)
-
-
-class _Runs:
-    """Turns mixtures into planned runs."""
-
-    def __init__(self, leaves: list[PlannedLeaf], params: Params, suite: str, vocabulary: int) -> None:
-        self._leaves, self._params, self._suite, self._vocabulary = leaves, params, suite, vocabulary
-
-    def plan(self, name: str, mixture: Floats, seed: int) -> PlannedRun:
-        """The run of a requested mixture (m,)."""
-        spec = run_spec(mixture, self._leaves, self._params, self._vocabulary, seed, self._suite)
-        return self._planned(name, mixture, spec)
-
-    def repeat(self, name: str, counts: Floats, seed: int) -> PlannedRun:
-        """The run that trains on given tokens per leaf (m,) under today's settings."""
-        by_key = {leaf.tokens_key: int(n) for leaf, n in zip(self._leaves, counts, strict=True)}
-        spec = RunSpec.of(self._params.proxy, self._vocabulary, seed, by_key, self._suite)
-        return self._planned(name, counts / counts.sum(), spec)
-
-    def template(self, seed: int) -> dict[str, Any]:
-        """What determines a run besides its mixture."""
-        empty = RunSpec.of(self._params.proxy, self._vocabulary, seed, {}, self._suite)
-        return empty.ingredients() | {"sequences": _sequences(self._params)}
-
-    def _planned(self, name: str, mixture: Floats, spec: RunSpec) -> PlannedRun:
-        weights = {leaf.name: float(w) for leaf, w in zip(self._leaves, mixture, strict=True) if w > 0}
-        key = spec.key
-        return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation_key(key, self._suite))
-
-
-def _sequences(params: Params) -> int:
-    return params.proxy.run_tokens // params.proxy.sequence_length
-
-
 def _check_budget(names: list[str], tokens: NDArray[np.int64], params: Params) -> None:
     proxy, target = params.proxy, params.target
-    if _sequences(params) == 0:
+    if sequences_per_run(proxy) == 0:
         batch = proxy.batch_size * proxy.sequence_length
         raise InputError(f"params.yaml: proxy.tokens: {proxy.tokens:,} is less than one batch of {batch:,} tokens")
     for name, count in zip(names, tokens, strict=True):
@@ -222,7 +189,7 @@ def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np
 
 
 def _evidence(
-    request: Request, leaves: list[PlannedLeaf], space: Space, runs: _Runs
+    request: Request, leaves: list[PlannedLeaf], space: Space, runs: Runs
 ) -> tuple[list[PlannedRun], list[PlannedImport], list[tuple[str, str]]]:
     """Earlier and imported runs that are mixtures of today's coordinates, and the imported ones that are not."""
     if request.nothing_free:
@@ -239,7 +206,7 @@ def _swarm(
     leaves: list[PlannedLeaf],
     coordinates: list[PlannedCoordinate],
     space: Space,
-    runs: _Runs,
+    runs: Runs,
     evidence: list[PlannedRun],
     imports: list[PlannedImport],
 ) -> list[PlannedRun]:
@@ -249,7 +216,7 @@ def _swarm(
     """
     if request.nothing_free:
         return []
-    seen, count = np.empty((0, space.size)), request.runs
+    seen, count = np.empty((0, space.size)), request.runs_by(1)
     if request.strategy == "swarm":
         earlier = [[run.mixture.get(leaf.name, 0.0) for leaf in leaves] for run in evidence]
         earlier += [[run.mixture.get(leaf.content, 0.0) for leaf in leaves] for run in imports]
@@ -260,39 +227,13 @@ def _swarm(
             least = max(swarm_size(unseen - 1, request.params.swarm), request.params.swarm.min_runs_per_leaf)
         count = max(count - len(earlier), least if unseen else 0)
     params = request.params
-    sampled = sample_swarm(_sampled(request, leaves, coordinates, space), params.swarm, count, seen)
+    sampled = sample_swarm(sampled_coordinates(request, leaves, coordinates, space), params.swarm, count, seen)
     swarm = [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(space.expand(sampled))]
-    _check_trained([*swarm, *evidence], leaves, coordinates, imports)
+    check_trained([*swarm, *evidence], leaves, coordinates, imports)
     return swarm
 
 
-def _check_trained(
-    runs: list[PlannedRun],
-    leaves: list[PlannedLeaf],
-    coordinates: list[PlannedCoordinate],
-    imports: list[PlannedImport],
-) -> None:
-    """Raise InputError if whole sequences round two runs to the same tokens, or a coordinate to none in every run."""
-    by_key: dict[str, str] = {}
-    for run in runs:
-        if run.key in by_key:
-            raise InputError(
-                f"params.yaml: proxy.tokens: {by_key[run.key]} and {run.name} would train on the same tokens, as their "
-                "mixtures differ by less than a sequence; raise proxy.tokens or lower proxy.sequence_length"
-            )
-        by_key[run.key] = run.name
-    trained = {key for run in runs for key in run.spec.counts}
-    seen = {content for run in imports for content in run.mixture}
-    for coordinate in coordinates:
-        members = [leaf for leaf in leaves if leaf.name in coordinate.ratios]
-        if not any(leaf.tokens_key in trained or leaf.content in seen for leaf in members):
-            raise InputError(
-                f"params.yaml: proxy.tokens: {coordinate.name} is so small a part of the mixtures that no run would "
-                "train on a sequence of it; raise proxy.tokens or lower proxy.sequence_length"
-            )
-
-
-def _sampled(
+def sampled_coordinates(
     request: Request, leaves: list[PlannedLeaf], coordinates: list[PlannedCoordinate], space: Space
 ) -> Coordinates:
     """What the sampler needs to know; a proxy run must not read a leaf more often than allowed."""

@@ -1,5 +1,6 @@
 """What a plan is made for: all that is known before a token is counted, and the update and coordinates it implies."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from olmix.corpus import tokens
 from olmix.digest import digest
 from olmix.domains.fingerprint import Leaf
+from olmix.errors import InputError
 from olmix.evaluation import items
 from olmix.evaluation import spec as evaluation
 from olmix.evaluation.suite import Suite
@@ -23,7 +25,7 @@ from olmix.solve import spec as solve
 _KEYED = (tokens, items, proxy, evaluation, regression, solve)
 """Modules whose recipe versions enter the keys that a plan holds."""
 
-RECIPE = 2
+RECIPE = 3
 """Version of the planner and sampler: raise it when the same request would give another plan."""
 
 # Where things are is no part of what they are; their contents enter the key by themselves.
@@ -75,6 +77,29 @@ class Request:
     def full_runs(self) -> int:
         """Swarm runs of full recomputation."""
         return swarm_size(len(self.leaves), self.params.swarm)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that the swarm is grown in."""
+        return 1 if self.nothing_free else self.params.swarm.rounds
+
+    def runs_by(self, round_number: int) -> int:
+        """Swarm runs up to the end of a round: equal shares, but the first round must identify the laws."""
+        share = math.ceil(self.runs * round_number / self.rounds)
+        return min(self.runs, max(share, len(self.coordinates) + 2, self.params.swarm.min_runs_per_leaf))
+
+    def round_key(self, round_number: int) -> str:
+        """Key of the plan of a round; that of the last one is the plan's."""
+        if round_number == self.rounds:
+            return self.key
+        return digest({"plan": self.key, "round": round_number})
+
+    def round_of(self, key: str) -> int:
+        """The round whose plan has a key. Raises InputError for another key."""
+        for number in range(1, self.rounds + 1):
+            if self.round_key(number) == key:
+                return number
+        raise InputError(f"{key}: is not the plan of a round of today's domain set and params")
 
     def check(self) -> None:
         """Find mistakes that need no token count. Raises InputError."""

@@ -59,6 +59,10 @@ class Auto(Family):
         """Gradient (m,) of the weighted sum of the laws at p, by the chosen family."""
         return self.best_.gradient(p, weights)
 
+    def hessian(self, p: Array, weights: Array) -> Array:
+        """Second derivatives (m, m) of the weighted sum of the laws at p, by the chosen family."""
+        return self.best_.hessian(p, weights)
+
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws of the chosen family, as that family writes them."""
         return self.best_.to_json(domains, tasks)

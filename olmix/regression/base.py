@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from threadpoolctl import threadpool_limits
 
 from olmix.errors import InputError
@@ -77,6 +77,11 @@ class Family(RegressorMixin, BaseEstimator, ABC):
     def expression(self, p: Any, weights: Array) -> Any:
         """The weighted sum of the laws as a convex cvxpy expression of the variable p (m,), up to a constant."""
         raise NotImplementedError(f"{self.name}: not convex")
+
+    def refit(self, P: Array, Y: Array) -> Self:
+        """Laws of other scores (K, n) of the same runs, with everything that was chosen kept; for resampling."""
+        law: Self = clone(self)
+        return law.fit_fold(P, Y)
 
     @abstractmethod
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The mean of the log-linear law and the kernel law, whose errors differ."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -40,6 +41,17 @@ class Blend(Family):
         """Gradient (m,) of the weighted sum of the laws at p."""
         first, second = self.members_
         return 0.5 * (first.gradient(p, weights) + second.gradient(p, weights))
+
+    def hessian(self, p: Array, weights: Array) -> Array:
+        """Second derivatives (m, m) of the weighted sum of the laws at p."""
+        first, second = self.members_
+        return 0.5 * (first.hessian(p, weights) + second.hessian(p, weights))
+
+    def refit(self, P: Array, Y: Array) -> Self:
+        """The laws of other scores with the penalties and the kernel of these."""
+        law = copy(self)
+        law.members_ = (self.members_[0].refit(P, Y), self.members_[1].refit(P, Y))
+        return law
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values: the documents of both members."""

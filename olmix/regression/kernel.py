@@ -1,6 +1,7 @@
 """One Gaussian process for all tasks: the log score is smooth in the logs of the weights."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -72,12 +73,31 @@ class Kernel(Family):
 
     def gradient(self, p: Array, weights: Array) -> Array:
         """Gradient (m,) of the weighted sum of the laws at p."""
-        covariance = self._kernel.covariance(p[None], self.mixtures_)[0]
-        latent = self.level_ + covariance @ self.coefficients_
-        slope = weights * np.where(self.logarithmic_, np.exp(latent), 1.0)
-        along = covariance * (self.coefficients_ @ slope)
-        difference = np.log(p + self.floor_) - np.log(self.mixtures_ + self.floor_)
-        return -(along @ difference) * self.relevance_ / (p + self.floor_)
+        slope, _, steepness = self._derivatives(p, weights)
+        return slope.sum(axis=1) @ steepness
+
+    def hessian(self, p: Array, weights: Array) -> Array:
+        """Second derivatives (m, m) of the weighted sum of the laws at p."""
+        slope, rise, steepness = self._derivatives(p, weights)
+        pull, above = slope.sum(axis=1), p + self.floor_
+        bend = (pull * steepness.T) @ steepness
+        bend -= np.diag((pull.sum() * self.relevance_ / above + pull @ steepness) / above)
+        curved = self.logarithmic_ & (rise > 0)
+        along = steepness.T @ slope[:, curved]
+        return bend + (along / rise[curved]) @ along.T
+
+    def refit(self, P: Array, Y: Array) -> Self:
+        """The same process conditioned on other scores (K, n) of the mixtures that it was fitted on."""
+        law = copy(self)
+        Z = np.where(self.logarithmic_, np.log(np.maximum(Y, 1e-300)), Y)
+        covariance = self._kernel.covariance(P, P)
+        values, vectors = np.linalg.eigh(covariance)
+        inverse = 1 / (np.maximum(values, 0.0)[:, None] + self.noise_)
+        ones, scores = vectors.sum(axis=0)[:, None], vectors.T @ Z
+        law.mixtures_ = P
+        law.level_ = (inverse * ones * scores).sum(axis=0) / (inverse * ones**2).sum(axis=0)
+        law.coefficients_ = vectors @ (inverse * (scores - ones * law.level_))
+        return law
 
     def deviation(self, P: ArrayLike) -> Array:
         """Posterior standard deviation (K, n) of the process at mixtures (K, m), noise not counted, in log scores.
@@ -91,6 +111,14 @@ class Kernel(Family):
         projected = (cross @ vectors) ** 2
         explained = projected @ (1 / (np.maximum(values, 0.0)[:, None] + self.noise_))
         return np.sqrt(np.maximum(1 - explained, 0.0)) * self.scale_
+
+    def posterior(self, P: Array, noise: float) -> Array:
+        """Posterior covariance (L, L) of the process, in units of its variance, between mixtures (L, m)."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        known = self._kernel.covariance(self.mixtures_, self.mixtures_) + noise * np.eye(len(self.mixtures_))
+        cross = self._kernel.covariance(self.mixtures_, P)
+        return self._kernel.covariance(P, P) - cross.T @ cho_solve(cho_factor(known), cross)
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values: the kernel, the mixtures of the runs, and per task what predicts it."""
@@ -133,6 +161,15 @@ class Kernel(Family):
             raise InputError(f"kernel law: relevance, mixtures and coefficients do not fit {m} domains and {K} runs")
         return law
 
+    def _derivatives(self, p: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """Weighted slope of each law by its covariance with a run (K, n), of each law by its latent value (n,), and
+        derivative of the log covariance by the mixture (K, m)."""
+        covariance = self._kernel.covariance(p[None], self.mixtures_)[0]
+        latent = self.level_ + covariance @ self.coefficients_
+        rise = weights * np.where(self.logarithmic_, np.exp(np.minimum(latent, 700.0)), 1.0)
+        difference = np.log(p + self.floor_) - np.log(self.mixtures_ + self.floor_)
+        return covariance[:, None] * self.coefficients_ * rise, rise, -difference * self.relevance_ / (p + self.floor_)
+
     @property
     def _kernel(self) -> "_SharedKernel":
         return _SharedKernel(self.relevance_, self.floor_, 0.0)
@@ -167,7 +204,9 @@ class _Evidence:
         starts = [np.concatenate([[np.log(2.0), np.log(floor), -4.0], np.zeros(m)]) for floor in _FLOOR_STARTS]
         start = min(starts, key=lambda theta: self(theta)[0])
         limits = [np.log(_LENGTHS), np.log(_FLOORS), np.log(_NOISES), *[_RELEVANCES] * m]
-        found = minimize(self, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": _STEPS})
+        found = minimize(  # type: ignore[call-overload]
+            self, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": _STEPS}
+        )
         length, floor, noise, *relevance = found.x
         return _SharedKernel(np.exp(np.array(relevance) - 2 * length) / m, float(np.exp(floor)), float(np.exp(noise)))
 

@@ -87,6 +87,18 @@ class LogLinear(Family):
 
         return weights @ cp.exp(self.t_ @ p)
 
+    def refit(self, P: Array, Y: Array) -> Self:
+        """Laws of other scores with the penalties of these, from whose coefficients the search for them starts."""
+        law = self.of(self.c_, self.t_)
+        law.penalty_ = self.penalty_
+        problems = Problems(
+            P, Y.T, np.full(Y.T.shape, True), np.maximum(law.penalty_, SMALLEST_PENALTY), self.huber_delta
+        )
+        start = np.column_stack([self.c_, self.t_])
+        found, _ = minimise(problems, start, _PATH_TOLERANCE, _PATH_STEPS)
+        law.c_, law.t_ = found[:, 0], found[:, 1:]
+        return law
+
     @classmethod
     def of(cls, c: ArrayLike, t: ArrayLike) -> Self:
         """Laws with given coefficients c (n,) and t (n, m)."""
@@ -96,10 +108,15 @@ class LogLinear(Family):
         return law
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
-        """The laws as plain values: c, and t in the order of the domains, per task."""
+        """The laws as plain values: c, t in the order of the domains and, of a fit, the penalty, per task."""
         if (len(set(tasks)), len(set(domains))) != self.t_.shape:
             raise ValueError(f"{self.t_.shape[0]} tasks and {self.t_.shape[1]} domains need as many different names")
-        laws = {task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)}
+        laws: dict[str, dict[str, Any]] = {
+            task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)
+        }
+        if hasattr(self, "penalty_"):
+            for task, penalty in zip(tasks, self.penalty_, strict=True):
+                laws[task]["penalty"] = float(penalty)
         return {"regression": "log_linear", "domains": list(domains), "tasks": laws}
 
     @classmethod
@@ -111,6 +128,8 @@ class LogLinear(Family):
         try:
             laws, domains = list(document["tasks"].values()), len(document["domains"])
             law = cls.of([task["c"] for task in laws], np.reshape([task["t"] for task in laws], (len(laws), -1)))
+            if all("penalty" in task for task in laws):
+                law.penalty_ = np.array([task["penalty"] for task in laws], dtype=np.float64)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"tasks: numbers c and t are expected for every task: {error!r}") from None
         if law.t_.shape[1] != domains:

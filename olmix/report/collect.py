@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.evaluation.items import items_key, read_sizes
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.params import Params
+from olmix.params import Params, RegressionParams
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.plan import Plan
 from olmix.proxy.spec import KIND as PROXY
-from olmix.regression.fit import law_of, read_law
+from olmix.regression.fit import read_heldout, read_laws
+from olmix.regression.log_linear import LogLinear
 from olmix.regression.spec import KIND as LAW
 from olmix.regression.table import read_scores, read_table
+from olmix.regression.targets import Targets, choose_targets
 from olmix.report.data import Cost, Leaf, ReportData, Swarm, Task
 from olmix.report.reuse import collect_generations, collect_reuse
 from olmix.solve.propose import read_weights
@@ -50,7 +52,7 @@ def collect(
         tasks=_tasks(plan, params, store, weights, safety),
         swarm=_swarm(plan, store),
         coordinates=tuple(coordinate.name for coordinate in plan.coordinates),
-        noise_sd=_pooled_sd(*_mean_scores(plan, store)),
+        noise_sd=_pooled_sd(*_mean_scores(plan, params, store)),
         certificate=certificate,
         costs=_costs(plan, store),
         provenance=_provenance(plan, store),
@@ -91,17 +93,20 @@ def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any
 def _tasks(
     plan: Plan, params: Params, store: Store, weights: NDArray[np.float64], safety: PlanSafety | None
 ) -> tuple[Task, ...]:
+    """A task per law: where laws are fitted to means of tasks, these means."""
     table = read_table(plan, plan.fitted, store)
+    targets = _targets(plan, params, store)
     items = read_sizes(store, items_key(plan.suite, params.tokenizer.digest))
-    prior_scores, proposal_scores = _validation_scores(plan, store)
+    prior_scores, proposal_scores = (targets.scores(s, table.tasks) for s in _validation_scores(plan, store))
+    observed = targets.scores(table.scores, table.tasks)
     laws = _Laws.of(plan, store, weights, safety)
     return tuple(
         Task(
-            name=task.name,
-            family=task.family,
-            weight=task.weight,
-            items=items[task.name],
-            observed=table.scores[:, i],
+            name=target.name,
+            family=target.family,
+            weight=target.weight,
+            items=sum(items[task] for task in target.shares),
+            observed=observed[:, i],
             heldout=laws.heldout[:, i],
             effect=laws.effect[i],
             prior_predicted=float(laws.at_prior[i]),
@@ -110,19 +115,24 @@ def _tasks(
             proposal_measured=tuple(proposal_scores[:, i].tolist()),
             noise_sd=_pooled_sd(prior_scores[:, i], proposal_scores[:, i]),
             c=float(laws.c[i]),
-            t=laws.t[i],
-            penalty=laws.penalties.get(task.name, math.nan),
+            penalty=laws.penalties.get(target.name, math.nan),
         )
-        for i, task in enumerate(plan.tasks)
+        for i, target in enumerate(targets.laws)
     )
+
+
+def _targets(plan: Plan, params: Params, store: Store) -> Targets:
+    """What the laws are fitted to; every task, where the plan has no laws."""
+    if plan.law is None:
+        return choose_targets(plan.tasks, RegressionParams(huber_delta=params.regression.huber_delta))
+    return read_laws(plan, store).targets
 
 
 @dataclass(frozen=True)
 class _Laws:
-    """What the laws say, per task; NaN where the plan has none."""
+    """What the laws say, per law; NaN where the plan has none."""
 
     c: NDArray[np.float64]
-    t: NDArray[np.float64]
     effect: NDArray[np.float64]
     at_prior: NDArray[np.float64]
     at_proposal: NDArray[np.float64]
@@ -133,37 +143,27 @@ class _Laws:
     def of(cls, plan: Plan, store: Store, weights: NDArray[np.float64], safety: PlanSafety | None) -> "_Laws":
         """Read the plan's laws. The natural prior has other ratios than the frozen ones, so that its prediction takes
         the laws of leaves within virtual domains, where they are known."""
-        n, d = len(plan.tasks), len(plan.coordinates)
         if plan.law is None:
+            n = len(plan.tasks)
             nothing = np.full(n, math.nan)
-            return cls(nothing, np.empty((n, 0)), np.full((n, d), math.nan), nothing, nothing, np.empty((0, n)), {})
-        c, t = read_law(plan, store)
+            return cls(nothing, np.full((n, len(plan.coordinates)), math.nan), nothing, nothing, np.empty((0, n)), {})
+        laws = read_laws(plan, store)
+        n = len(laws.targets.laws)
         collapsed = np.array([coordinate.prior for coordinate in plan.coordinates])
-        slope = np.exp(t @ collapsed)[:, None] * (t - (t @ collapsed)[:, None])  # towards each one, away from the prior
-        at_prior = c + np.exp(t @ collapsed)
+        at_prior = laws.predict(collapsed[None])[0]
         if plan.virtual:
             natural = np.array([leaf.prior for leaf in plan.leaves])
             leaf_c, leaf_t = (safety and safety.leaf_law) or (np.full(n, math.nan), np.zeros((n, len(natural))))
             at_prior = leaf_c + np.exp(leaf_t @ natural)
+        runs, heldout = read_heldout(plan, store)
         return cls(
-            c=c,
-            t=t,
-            effect=slope,
+            c=laws.family.c_ if isinstance(laws.family, LogLinear) else np.full(n, math.nan),
+            effect=laws.effects(collapsed),
             at_prior=at_prior,
-            at_proposal=c + np.exp(t @ plan.space.collapse(weights)),
-            heldout=_heldout(plan, store),
-            penalties=store.manifest(LAW, plan.law)["facts"]["penalties"],
+            at_proposal=laws.predict(plan.space.collapse(weights)[None])[0],
+            heldout=heldout[[runs.index(run.key) for run in plan.fitted]],
+            penalties=store.manifest(LAW, plan.law)["facts"].get("penalties", {}),
         )
-
-
-def _heldout(plan: Plan, store: Store) -> NDArray[np.float64]:
-    """Out-of-fold predictions, (K, n), runs and tasks in the order of the plan."""
-    with np.load(store.file(LAW, law_of(plan), "heldout.npz")) as stored:
-        runs, tasks = stored["runs"].tolist(), stored["tasks"].tolist()
-        rows = [runs.index(run.key) for run in plan.fitted]
-        columns = [tasks.index(task.name) for task in plan.tasks]
-        predictions: NDArray[np.float64] = stored["predictions"][np.ix_(rows, columns)]
-    return predictions
 
 
 def _validation_scores(plan: Plan, store: Store) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -176,9 +176,9 @@ def _validation_scores(plan: Plan, store: Store) -> tuple[NDArray[np.float64], N
     return np.array(prior).reshape(shape), np.array(proposal).reshape(shape)
 
 
-def _mean_scores(plan: Plan, store: Store) -> list[NDArray[np.float64]]:
-    weights = np.array([task.weight for task in plan.tasks])
-    return [scores @ weights for scores in _validation_scores(plan, store)]
+def _mean_scores(plan: Plan, params: Params, store: Store) -> list[NDArray[np.float64]]:
+    targets, tasks = _targets(plan, params, store), [task.name for task in plan.tasks]
+    return [targets.scores(scores, tasks) @ targets.weights for scores in _validation_scores(plan, store)]
 
 
 def _pooled_sd(*groups: NDArray[np.float64]) -> float:

@@ -1,8 +1,11 @@
 """Newton's method on the active set: takes a solver's answer to the last digits of the optimality conditions."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from olmix.solve.problem import DUST, Array, Mask, Problem
+from olmix.solve.problem import DUST, FEASIBILITY_TOLERANCE, Array, Mask, Problem
+from olmix.solve.projection import project
 
 _MAX_STEPS = 500
 _NEAR_BOUND = 1e-6  # a first guess at which bounds are active; wrong guesses are repaired
@@ -10,54 +13,97 @@ _SHRINK = 0.99  # largest relative decrease per step of a weight that the KL ter
 _NEGLIGIBLE = 1e-6 * DUST  # a weight that falls below this under the KL term is held at 0
 _TOLERANCE = 1e-13  # of slopes, relative to the largest gradient
 _NOISE = 1e-15  # rounding of the objective, relative
+_LEAST_CURVATURE = 1e-8  # of a direction, relative to the largest, where the objective is not convex
+
+
+def settle(problem: Problem, near: Array) -> Array:
+    """Local minimiser (m,) near a mixture within the bounds; weights below DUST become 0 and the rest is polished again.
+
+    Leaves with a lower bound keep it, and no weight is dropped that the caps of the others cannot take over.
+    """
+    weights = polish(problem, near)
+    while (dust := (weights < DUST) & (problem.lower == 0) & ~problem.closed).any():
+        problem = replace(problem, caps=np.where(dust, 0.0, problem.caps))
+        if problem.upper.sum() < 1:
+            break
+        near = project(np.log(np.maximum(weights, DUST)), problem.lower, problem.upper)
+        weights = polish(problem, near)
+    return weights
+
+
+def only_mixture(problem: Problem) -> Array | None:
+    """The mixture (m,) if the bounds allow a single one, but for dust."""
+    for bound in (problem.upper, problem.lower):
+        if abs(bound.sum() - 1) <= FEASIBILITY_TOLERANCE:
+            tidy = np.where((bound < DUST) & (problem.lower == 0), 0.0, bound)
+            return tidy if abs(tidy.sum() - 1) <= FEASIBILITY_TOLERANCE else bound.copy()
+    return None
 
 
 def polish(problem: Problem, p: Array) -> Array:
-    """Minimiser (m,) of `problem`, from a nearby feasible p (m,); every leaf must be open (`Problem.closed`).
+    """Local minimiser (m,) of `problem`, from a nearby p (m,) within its bounds.
 
     A step that would cross a bound ends there and holds it; a held bound with a multiplier of the wrong sign is let
-    go. Weights at a cap equal it exactly. Best effort after a fixed number of steps: the certificate judges the result.
+    go. Weights at a bound equal it exactly. Best effort after a fixed number of steps: the certificate judges the result.
     """
-    caps = np.minimum(problem.caps, 1.0)
-    full = (p >= caps * (1 - _NEAR_BOUND)) & (caps < 1)
-    empty = (p <= _NEAR_BOUND) & (problem.kl == 0) & ~full
-    guess = _fill(np.where(full, caps, np.where(empty, 0.0, p)), ~(full | empty))
-    if (guess <= caps).all() and abs(guess.sum() - 1) < _NOISE * len(p):
-        p = guess
+    lower, upper = problem.lower, problem.upper
+    fixed = upper <= lower
+    inside = (problem.kl > 0) & (lower == 0)  # weights that the KL term keeps above 0
+    full, low = _guess_active(problem, p, inside)
+    if np.where(full, upper, lower).sum() < 1 < np.where(low, lower, upper).sum():
+        p = project(np.log(np.maximum(p, 1e-300)), np.where(full, upper, lower), np.where(low, lower, upper))
     else:
-        full[:] = empty[:] = False
+        full[:] = low[:] = False
+    full |= fixed
     for _ in range(_MAX_STEPS):
-        free = ~(full | empty)
+        free = ~(full | low)
         gradient = _gradient(problem, p)
-        slope = gradient - _level(gradient, p, free, full)
+        slope = gradient - _level(gradient, p, free, full & ~fixed)
         tolerance = _TOLERANCE * max(1.0, np.abs(gradient).max())
         if (np.abs(slope[free]) <= tolerance).all():
-            wrong = np.where(full, slope, np.where(empty, -slope, 0.0))
+            wrong = np.where(fixed, 0.0, np.where(full, slope, np.where(low, -slope, 0.0)))
             if wrong.max() <= tolerance:
                 break
             released = wrong.argmax()
-            full[released] = empty[released] = False
-            if problem.kl > 0 and p[released] == 0:
-                p[released] = DUST
+            full[released] = low[released] = False
+            if p[released] == 0:  # where slopes may be infinite
+                p[released] = min(DUST, upper[released])
             continue
         step = _newton_step(problem, p, slope, free)
-        room = _room(problem, p, step, caps)
+        room = _room(p, step, inside, lower, upper)
         length = min(1.0, room.min())
-        slack = _NOISE * abs(problem.objective(p))
-        while problem.objective(p + length * step) > problem.objective(p) + slack:
+        value = problem.objective(p)
+        slack = _NOISE * max(abs(value), problem.kl)
+        while problem.objective(moved := np.maximum(p + length * step, lower)) > value + slack:
             length /= 2
-        p = p + length * step
-        stopped = (room <= length) & ((step > 0) | (problem.kl == 0))
+        p = moved
+        stopped = (room <= length) & ~((step < 0) & inside)
         full |= stopped & (step > 0)
-        empty |= (stopped & (step < 0)) | ((problem.kl > 0) & (p < _NEGLIGIBLE))
-        p = np.minimum(_fill(np.where(full, caps, np.where(empty, 0.0, p)), ~(full | empty)), caps)
-    return p
+        low |= (stopped & (step < 0)) | (inside & (p < _NEGLIGIBLE))
+        p = np.clip(_fill(_at_bounds(problem, p, full, low), ~(full | low)), lower, upper)
+    return np.clip(_fill(p, ~(full | low)), lower, upper)
+
+
+def _guess_active(problem: Problem, p: Array, inside: Mask) -> tuple[Mask, Mask]:
+    """Leaves (m,) that an optimum near p has at their upper and at their lower bound.
+
+    Those that are there, and those that are closer to it than the slope that presses them on it is to 0.
+    """
+    gradient = _gradient(problem, p)
+    slope = (gradient - _level(gradient, p, p > 0, p > 0)) / max(1.0, np.abs(gradient).max())
+    full = (problem.upper < 1) & (problem.upper - p <= np.maximum(_NEAR_BOUND * problem.upper, -slope * (p > 0)))
+    low = ~full & ~inside & (p - problem.lower <= np.maximum(_NEAR_BOUND, slope))
+    return full, low
+
+
+def _at_bounds(problem: Problem, p: Array, full: Mask, low: Mask) -> Array:
+    return np.where(full, problem.upper, np.where(low, problem.lower, p))
 
 
 def _gradient(problem: Problem, p: Array) -> Array:
-    gradient = problem.law_gradient(p)
+    gradient = problem.slope(p)
     if problem.kl > 0:  # at 0, the slope at DUST: if it is below the level, the optimal weight is above DUST
-        gradient = gradient + problem.kl * (np.log(np.where(p > 0, p, DUST) / problem.prior) + 1)
+        gradient = gradient + problem.kl * (np.log(np.where(p > 0, p, DUST)) - problem.log_prior + 1)
     return gradient
 
 
@@ -65,31 +111,42 @@ def _level(gradient: Array, p: Array, free: Mask, full: Mask) -> float:
     """Common gradient of the free leaves: the multiplier of sum p = 1."""
     if free.any():
         return float(np.average(gradient[free], weights=p[free] + 1e-12))
-    return float(gradient[full].max())
+    return float(gradient[full].max() if full.any() else gradient.min())
 
 
 def _newton_step(problem: Problem, p: Array, slope: Array, free: Mask) -> Array:
-    """Newton step (m,) within sum p = 1, zero where a bound is held.
+    """Descent step (m,) within sum p = 1, zero where a bound is held.
 
     With KL the unknowns are scaled by sqrt(p), which turns its Hessian kl / p into kl and keeps tiny weights exact.
     """
     scale = np.sqrt(p[free]) if problem.kl > 0 else np.ones(free.sum())
-    factor = np.sqrt(problem.task_weights * np.exp(problem.t @ p))[:, None] * problem.t[:, free] * scale
-    hessian = factor.T @ factor
-    hessian += (problem.kl if problem.kl > 0 else 1e-10 * np.trace(hessian) + 1e-300) * np.eye(len(scale))
-    solved = np.linalg.solve(hessian, np.column_stack([scale * slope[free], scale]))
-    along = (scale @ solved[:, 0]) / (scale @ solved[:, 1])
+    hessian = problem.curvature(p)[np.ix_(free, free)] * np.outer(scale, scale)
+    size = float(np.trace(hessian))
+    hessian += (problem.kl if problem.kl > 0 else 1e-10 * abs(size) + 1e-300) * np.eye(len(scale))
     step = np.zeros_like(p)
-    step[free] = scale * (along * solved[:, 1] - solved[:, 0])
+    if problem.convex:
+        solved = np.linalg.solve(hessian, np.column_stack([scale * slope[free], scale]))
+        along = (scale @ solved[:, 0]) / (scale @ solved[:, 1])
+        step[free] = scale * (along * solved[:, 1] - solved[:, 0])
+    else:
+        step[free] = scale * _safe_step(hessian, scale * slope[free], scale / np.linalg.norm(scale))
     return step
 
 
-def _room(problem: Problem, p: Array, step: Array, caps: Array) -> Array:
-    """Longest step (m,) that each leaf allows; with KL no weight may reach 0."""
-    down = p * (_SHRINK if problem.kl > 0 else 1.0)
-    ahead = np.where(step > 0, caps - p, down)
-    moving = step != 0
-    return np.where(moving & ((step < 0) | (caps < 1)), ahead / np.where(moving, np.abs(step), 1.0), np.inf)
+def _safe_step(hessian: Array, slope: Array, normal: Array) -> Array:
+    """Newton step orthogonal to `normal` that descends also where the Hessian is not positive: |eigenvalues| are used."""
+    inside = np.eye(len(normal)) - np.outer(normal, normal)
+    values, vectors = np.linalg.eigh(inside @ hessian @ inside)
+    values = np.maximum(np.abs(values), _LEAST_CURVATURE * np.abs(values).max() + 1e-300)
+    step = -vectors @ ((vectors.T @ (inside @ slope)) / values)
+    return np.asarray(inside @ step)
+
+
+def _room(p: Array, step: Array, inside: Mask, lower: Array, upper: Array) -> Array:
+    """Longest step (m,) that each leaf allows; no weight that the KL term keeps above 0 may reach it."""
+    ahead = np.where(step > 0, upper - p, np.where(inside, p * _SHRINK, p - lower))
+    bound = (step < 0) | ((step > 0) & (upper < 1))
+    return np.where(bound, ahead / np.where(bound, np.abs(step), 1.0), np.inf)
 
 
 def _fill(p: Array, free: Mask) -> Array:

@@ -1,13 +1,13 @@
-"""Proof that a mixture is optimal, computed from the problem and the mixture alone, whatever solver found it."""
+"""What can be proved of a mixture, computed from the problem and the mixture alone, whatever solver found it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from olmix.solve.problem import DUST, Array, Problem
+from olmix.solve.problem import DUST, Array, Mask, Problem
+from olmix.solve.second_solver import second_objective
 
 SUM_TOLERANCE = 1e-12
 """Largest |sum p - 1|."""
@@ -18,195 +18,242 @@ KKT_TOLERANCE = 1e-8
 GAP_TOLERANCE = 1e-8
 """Largest duality gap, relative to the objective (at least 1), beside what weights rounded from dust to 0 may cost."""
 
+ROUNDING = 1e-15
+"""What rounding may do to a divergence, in nats."""
+
 AGREEMENT_TOLERANCE = 1e-6
-"""How much lower the objective of the second solver may be, relative to the objective (at least 1)."""
+"""How much lower the objective of the second solver may be, relative to the objective (at least 1), beside the gap."""
+
+BILLION = 1e9
+
+Proof = Literal["optimal", "locally optimal", "feasible"]
+"""What a certificate proves of a mixture: that none is better; that no small change of it is better; or only that it is
+within its bounds, with no word on whether others are better."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was checked. Objectives in bits per byte, residuals as absolute values, arrays in the problem's order."""
+    """What was checked. Objectives in bits per byte, residuals as absolute values, arrays in the problem's order.
+
+    What is not part of the proof is None: the optimality conditions where mixtures were only searched for, and the gap
+    where the problem is not convex.
+    """
 
     names: tuple[str, ...]
+    proves: Proof
     objective: float
     law: float
-    """Mean law, the objective without the KL term."""
+    """Mean law, the objective without the KL term; for the worst mixture the objective has its negative."""
     kl_weight: float
     divergence: float
     """KL(p || prior) in nats."""
     sum_violation: float
     """|sum p - 1|."""
     bound_violation: float
-    """Largest amount by which a weight is negative or above its cap; 0 is demanded."""
-    stationarity: float
+    """Largest amount by which a weight is below its lower bound or above its cap; 0 is demanded."""
+    stationarity: float | None
     """Largest |gradient + multipliers|, relative: 0 says that moving weight from leaf to leaf gains nothing."""
-    sign_violation: float
+    sign_violation: float | None
     """Most negative multiplier of a cap, as a positive number, relative."""
-    complementarity: float
-    """Largest multiplier times room below its cap: only binding caps have a price."""
-    gap: float
+    complementarity: float | None
+    """Largest multiplier times room to its bound: only binding bounds have a price."""
+    gap: float | None
     """Objective minus a lower bound that holds for every feasible mixture (linearised law)."""
-    gap_allowed: float
+    gap_allowed: float | None
     second_solver: float | None
-    """Objective of an independent solver from another start, None if it found no feasible mixture.
+    """Objective of an independent solver from other starts. It must not be lower.
 
-    It must not be lower. Higher only says that it stopped early: the gap proves that nothing lower exists.
+    Higher only says that it stopped early, or in a worse local minimum.
     """
+    starts: tuple[int, int] | None
+    """If the solver had many starts: how many ended at this objective, of how many."""
     binding: tuple[int, ...]
     """Leaves whose weight equals their cap."""
     multipliers: Array
     """Shadow prices (m,): fall of the objective per unit of weight added to a cap; 0 where it does not bind."""
+    floors: tuple[int, ...]
+    """Leaves whose weight equals their lower bound, which is above 0."""
+    floor_multipliers: Array
+    """Rise of the objective per unit of weight added to a lower bound (m,); 0 where it does not bind."""
+    per_token: float | None
+    """How much a cap rises per token of its leaf, k / R, if known; of a virtual domain, in its frozen ratios."""
 
     @property
     def failures(self) -> list[str]:
         """The checks that failed, each with its value and what is allowed."""
-        scale = max(1.0, abs(self.objective))
         checks = [
             ("sum violation", self.sum_violation, SUM_TOLERANCE),
             ("bound violation", self.bound_violation, 0.0),
             ("stationarity", self.stationarity, KKT_TOLERANCE),
             ("sign of multipliers", self.sign_violation, KKT_TOLERANCE),
             ("complementary slackness", self.complementarity, KKT_TOLERANCE),
-            ("duality gap", self.gap, self.gap_allowed),
+            ("duality gap", None if self.gap is None else abs(self.gap), self.gap_allowed),
+            ("gain of the second solver", None if self.agreement is None else -self.agreement, self._agreement_allowed),
         ]
-        if self.second_solver is not None:
-            checks.append(
-                ("gain of the second solver", self.objective - self.second_solver, AGREEMENT_TOLERANCE * scale)
-            )
-        return [f"{name} {value:.3g} > {allowed:.3g}" for name, value, allowed in checks if not value <= allowed]
+        return [
+            f"{name} {value:.3g} > {allowed:.3g}"
+            for name, value, allowed in checks
+            if value is not None and allowed is not None and not value <= allowed
+        ]
 
     @property
     def ok(self) -> bool:
         """True if every check holds."""
         return not self.failures
 
+    @property
+    def agreement(self) -> float | None:
+        """Objective of the second solver minus this one's."""
+        return None if self.second_solver is None else self.second_solver - self.objective
+
+    @property
+    def _agreement_allowed(self) -> float:
+        return AGREEMENT_TOLERANCE * max(1.0, abs(self.objective)) + (self.gap_allowed or 0.0)
+
     def to_json(self, names: Sequence[str] | None = None) -> dict[str, Any]:
-        """Plain values; `shadow_prices` and nothing else is by leaf, for binding caps, under `names` if given."""
+        """Plain values, without what was not part of the proof; prices by leaf, under `names` if given.
+
+        `shadow_prices` of binding caps; `per_billion_tokens`, the same per billion tokens more of that leaf, if k and R
+        are known; `floor_prices` of binding lower bounds, if there are any.
+        """
         names = self.names if names is None else names
-        document = asdict(self)
-        for field in ("names", "multipliers", "binding"):
-            del document[field]
-        if not np.isfinite(self.divergence):  # possible at kl = 0: weight where the prior is 0; JSON knows no infinity
-            document["divergence"] = None
+        document = {
+            "ok": self.ok,
+            "proves": self.proves,
+            "objective": self.objective,
+            "law": self.law,
+            "kl_weight": self.kl_weight,
+            # Infinite at kl = 0 with weight where the prior is 0; JSON knows no infinity.
+            "divergence": self.divergence if np.isfinite(self.divergence) else None,
+            "sum_violation": self.sum_violation,
+            "bound_violation": self.bound_violation,
+        }
+        optional = {
+            "stationarity": self.stationarity,
+            "sign_violation": self.sign_violation,
+            "complementarity": self.complementarity,
+            "gap": self.gap,
+            "gap_allowed": self.gap_allowed,
+            "second_solver": self.second_solver,
+            "agreement": self.agreement,
+        }
+        document |= {name: value for name, value in optional.items() if value is not None}
+        if self.starts is not None:
+            document |= {"starts_agreed": self.starts[0], "starts": self.starts[1]}
         prices = {names[j]: float(self.multipliers[j]) for j in self.binding}
-        return {"ok": self.ok, **document, "shadow_prices": prices}
+        document["shadow_prices"] = prices
+        if self.per_token is not None:
+            document["per_billion_tokens"] = {name: price * self.per_token * BILLION for name, price in prices.items()}
+        if self.floors:
+            document["floor_prices"] = {names[j]: float(self.floor_multipliers[j]) for j in self.floors}
+        return document
 
 
-def certify(problem: Problem, p: Array, multipliers: Array | None = None) -> Certificate:
-    """Check that p (m,) is feasible and optimal for a convex problem: Karush-Kuhn-Tucker conditions and duality gap.
+@dataclass(frozen=True)
+class Solution:
+    """A mixture, weights (m,) in the problem's order, and what is proved of it."""
 
-    multipliers: (m,) prices of the caps to be checked; by default those that the gradient at p implies. Leaves that
-    cannot have weight (`Problem.closed`) are no part of the conditions. A weight of 0 under a KL term, or below a tiny
-    cap, is accepted only if the optimal weight is dust (DUST): the gradient tells what that weight is.
+    weights: Array
+    certificate: Certificate
+
+
+def certify(
+    problem: Problem,
+    p: Array,
+    multipliers: Array | None = None,
+    proves: Proof | None = None,
+    starts: tuple[int, int] | None = None,
+    scores: Array | None = None,
+) -> Certificate:
+    """Check that p (m,) is feasible and, as far as the laws allow, optimal: Karush-Kuhn-Tucker conditions, duality gap.
+
+    multipliers: (m,) prices of the caps to be checked; by default those that the gradient at p implies. proves: by
+    default as much as the laws allow. starts: `Certificate.starts`. scores: (n,) measured at p, where a mixture was
+    chosen by these and not by the laws. Leaves that cannot have weight (`Problem.closed`)
+    are no part of the conditions. A weight of 0 is also accepted if the optimal weight is dust (DUST): the gradient at
+    such a weight tells.
     """
-    caps = np.minimum(problem.caps, 1.0)
-    binding = (p >= caps) & (caps < 1) & ~problem.closed
-    gradient, positive = _gradient(problem, p), p > 0
-    dust = DUST * float((~positive & ~problem.closed).sum())
-    if multipliers is None:
-        multipliers = np.where(binding, np.maximum(_free_level(gradient, p, binding) - gradient, 0.0), 0.0)
-    scale = max(1.0, float(np.abs(gradient[positive]).max(initial=0.0)))
-    objective = problem.objective(p)
+    if proves is None:
+        proves = "optimal" if problem.convex else "locally optimal" if problem.laws.smooth else "feasible"
+    lower, upper = problem.lower, problem.upper
+    mixture = bool(np.isfinite(p).all() and (p >= 0).all() and abs(p.sum() - 1) < 1e-3)
+    law = objective = np.nan  # laws are defined on mixtures only
+    if mixture:
+        scores = problem.laws.predict(p[None])[0] if scores is None else scores
+        law = float(problem.task_weights @ scores)
+        objective = float(problem.objectives(p[None], scores[None])[0])
+    binding = (p >= upper) & (upper < 1) & ~problem.closed
+    floors = (p <= lower) & (lower > 0)
+    floor_multipliers = np.zeros(len(p))
+    checks: dict[str, float] = {}
+    if proves == "feasible" or not mixture:
+        multipliers = np.zeros(len(p)) if multipliers is None else multipliers
+    else:
+        gradient = problem.gradient(p)
+        level = _level(gradient, p, binding, floors)
+        if multipliers is None:
+            multipliers = np.where(binding, np.maximum(level - gradient, 0.0), 0.0)
+        floor_multipliers = np.where(floors, np.maximum(gradient + multipliers - level, 0.0), 0.0)
+        scale = max(1.0, float(np.abs(gradient[p > 0]).max(initial=0.0)))
+        checks = {
+            "stationarity": _stationarity(problem, p, gradient + multipliers - floor_multipliers) / scale,
+            "sign_violation": max(0.0, -float(multipliers.min())) / scale,
+            "complementarity": float(np.abs([multipliers * (upper - p), floor_multipliers * (p - lower)]).max()),
+            "second_solver": second_objective(problem),
+        }
+        if proves == "optimal":
+            dust = DUST * float(((p < DUST) & ~problem.closed).sum())
+            checks["gap"] = problem.gap(p)
+            checks["gap_allowed"] = (
+                GAP_TOLERANCE * max(1.0, abs(objective))
+                + ROUNDING * problem.kl
+                + dust * (problem.kl + float(np.ptp(gradient)))
+            )
     return Certificate(
         names=problem.names,
+        proves=proves,
         objective=objective,
-        law=problem.law(p),
+        law=law,
         kl_weight=problem.kl,
-        divergence=problem.divergence(p),
+        divergence=problem.divergence(p) if mixture else np.nan,
         sum_violation=abs(float(p.sum()) - 1),
-        bound_violation=float(np.maximum(p - np.where(problem.closed, 0.0, caps), -p).clip(0.0).max()),
-        stationarity=_stationarity(problem, p, gradient, multipliers) / scale,
-        sign_violation=max(0.0, -float(multipliers.min())) / scale,
-        complementarity=float(np.abs(multipliers * (caps - p)).max()),
-        gap=_duality_gap(problem, p),
-        gap_allowed=GAP_TOLERANCE * max(1.0, abs(objective)) + dust * (problem.kl + float(np.ptp(gradient))),
-        second_solver=_second_solver(problem),
+        bound_violation=float(np.maximum(p - upper, lower - p).clip(0.0).max()),
+        stationarity=checks.get("stationarity"),
+        sign_violation=checks.get("sign_violation"),
+        complementarity=checks.get("complementarity"),
+        gap=checks.get("gap"),
+        gap_allowed=checks.get("gap_allowed"),
+        second_solver=checks.get("second_solver"),
+        starts=starts,
         binding=tuple(np.flatnonzero(binding).tolist()),
         multipliers=multipliers,
+        floors=tuple(np.flatnonzero(floors).tolist()),
+        floor_multipliers=floor_multipliers,
+        per_token=None if problem.target is None else problem.target.repetition / problem.target.tokens,
     )
 
 
-def project(log_weights: Array, caps: Array) -> Array:
-    """Mixture (m,) that minimises KL(x || exp(log_weights)) on the simplex with x <= caps (m,), caps summing to >= 1.
-
-    It is min(cap, s · weight): leaves fill up in the order of cap / weight until the rest holds what is left.
-    """
-    weights = np.exp(np.maximum(log_weights - log_weights.max(), -690.0))
-    order = np.argsort(caps / weights, kind="stable")
-    w, cap = weights[order], caps[order]
-    rest = np.cumsum(w[::-1])[::-1]
-    left = 1.0 - np.concatenate([[0.0], np.cumsum(cap)[:-1]])
-    fits = left / rest <= cap / w
-    s = left[fits.argmax()] / rest[fits.argmax()] if fits.any() else np.inf
-    return np.minimum(caps, s * weights)
-
-
-def _gradient(problem: Problem, p: Array) -> Array:
-    """Gradient (m,) of the objective where p > 0; of the law alone where it is 0, as the KL term has no slope there."""
-    gradient = problem.law_gradient(p)
-    if problem.kl > 0:
-        inside = (p > 0) & (problem.prior > 0)
-        gradient[inside] += problem.kl * (np.log(p[inside] / problem.prior[inside]) + 1)
-    return gradient
-
-
-def _free_level(gradient: Array, p: Array, binding: NDArray[np.bool_]) -> float:
+def _level(gradient: Array, p: Array, binding: Mask, floors: Mask) -> float:
     """Common gradient of the leaves between their bounds; without any, the one that gives the smallest prices."""
-    free = (p > 0) & ~binding
+    free = (p > 0) & ~binding & ~floors
     if free.any():
         return float(np.average(gradient[free], weights=p[free]))
-    return float(gradient[binding].max(initial=-np.inf))
+    if (binding & ~floors).any():
+        return float(gradient[binding & ~floors].max())
+    return float(gradient[floors].min(initial=np.inf))
 
 
-def _stationarity(problem: Problem, p: Array, gradient: Array, multipliers: Array) -> float:
-    """Largest violation of  gradient + multiplier = level  where p > 0 and of  gradient >= level  where p = 0."""
-    priced = gradient + multipliers
-    positive = p > 0
-    level = np.average(priced[positive], weights=p[positive]) if positive.any() else np.nan
-    zero = ~positive & ~problem.closed
-    if problem.kl > 0:  # optimal weight of a leaf rounded to 0: where the gradient with its KL term meets the level
-        implied = problem.prior[zero] * np.exp(np.minimum((level - gradient[zero]) / problem.kl - 1, 700.0))
-        excess = np.where(np.minimum(implied, problem.caps[zero]) <= 2 * DUST, 0.0, np.inf)
-    else:
-        excess = np.where(problem.caps[zero] <= DUST, 0.0, np.maximum(level - gradient[zero], 0.0))
+def _stationarity(problem: Problem, p: Array, priced: Array) -> float:
+    """Largest violation of  priced gradient = level  where p > 0 and of  priced gradient >= level  where p = 0.
+
+    Leaves that cannot have more than dust may have any of it.
+    """
+    positive = (p > 0) & (problem.upper > DUST)
+    level = float(np.average(priced[positive], weights=p[positive])) if positive.any() else np.nan
+    zero = (p <= 0) & (problem.upper > DUST)
+    excess = np.maximum(level - priced[zero], 0.0) if problem.kl == 0 else np.full(zero.sum(), np.inf)
+    if (excess > 0).any():  # is it worth no more than dust? The slope where it has that tells, as KL and laws bend up
+        raised = np.where(zero, np.minimum(2 * DUST, problem.upper), p)
+        at_dust = problem.gradient(raised / raised.sum())[zero]
+        excess = np.minimum(excess, np.maximum(level - at_dust, 0.0))
     return float(np.concatenate([np.abs(priced[positive] - level), excess]).max(initial=0.0))
-
-
-def _duality_gap(problem: Problem, p: Array) -> float:
-    """objective(p) minus the minimum over all feasible x of the objective with the law linearised at p (convexity)."""
-    is_open = ~problem.closed
-    slope, caps = problem.law_gradient(p), np.minimum(problem.caps, 1.0)
-    x = np.zeros_like(p)
-    if problem.kl > 0:
-        x[is_open] = project(np.log(problem.prior[is_open]) - slope[is_open] / problem.kl, caps[is_open])
-        return float(slope @ (p - x)) + problem.kl * (problem.divergence(p) - problem.divergence(x))
-    left = 1.0
-    for j in np.argsort(slope, kind="stable"):
-        x[j] = min(caps[j], left)
-        left -= x[j]
-    return float(slope @ (p - x))
-
-
-def _second_solver(problem: Problem) -> float | None:
-    """Objective found by sequential quadratic programming (SLSQP) from the flattest feasible mixture."""
-    from scipy.optimize import LinearConstraint, minimize
-
-    is_open = ~problem.closed
-    caps = np.minimum(problem.caps[is_open], 1.0)
-    start = project(np.zeros(len(caps)), caps)
-    floor = 1e-15 if problem.kl > 0 else 0.0
-
-    def expand(x: Array) -> Array:
-        p = np.zeros(len(is_open))
-        p[is_open] = np.clip(x, floor, caps)
-        return p
-
-    result = minimize(  # type: ignore[call-overload]
-        lambda x: problem.objective(expand(x)),
-        start,
-        jac=lambda x: _gradient(problem, expand(x))[is_open],
-        bounds=[(floor, max(floor, float(cap))) for cap in caps],
-        constraints=LinearConstraint(np.ones((1, len(caps))), 1.0, 1.0),
-        method="SLSQP",
-        options={"maxiter": 100, "ftol": 1e-13},
-    )
-    return problem.objective(expand(result.x)) if abs(expand(result.x).sum() - 1) < 1e-9 else None

@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,13 @@ from numpy.typing import NDArray
 
 from olmix.params import SolverParams, TargetParams
 from olmix.plan.plan import Plan
-from olmix.regression.fit import read_law
-from olmix.solve.certificate import SUM_TOLERANCE, project
-from olmix.solve.exact import Problem, solve
+from olmix.regression.fit import Evidence, FittedLaws, read_heldout, read_laws
+from olmix.solve.certificate import SUM_TOLERANCE
+from olmix.solve.problem import Problem
+from olmix.solve.projection import project
+from olmix.solve.solver import solve
 from olmix.solve.spec import KIND
+from olmix.solve.uncertainty import LEVEL, Uncertainty, assess, resample
 from olmix.store import Store, write_atomically
 
 Floats = NDArray[np.float64]
@@ -37,12 +39,11 @@ def propose(plan: Plan, params: SolverParams, target: TargetParams, store: Store
     return key
 
 
-def make_problem(plan: Plan, params: SolverParams, store: Store) -> Problem:
-    """The problem over the plan's coordinates, in its order.
+def make_problem(plan: Plan, params: SolverParams, target: TargetParams, laws: FittedLaws) -> Problem:
+    """The problem over the plan's coordinates, in the order of their ids: names and their order change no bit of it.
 
     A KL term over leaves is one over coordinates with a tilted prior, but for a constant (`Space.tilted`).
     """
-    c, t = read_law(plan, store)
     prior = np.array([coordinate.prior for coordinate in plan.coordinates])
     if params.kl_space == "expanded":
         leaf_prior = np.array([leaf.prior for leaf in plan.leaves])
@@ -51,39 +52,65 @@ def make_problem(plan: Plan, params: SolverParams, store: Store) -> Problem:
         ]  # where reuse.prior sets a virtual domain
         prior = plan.space.tilted(leaf_prior)
     return Problem(
-        c=c,
-        t=t,
-        task_weights=np.array([task.weight for task in plan.tasks]),
-        prior=prior,
-        caps=np.array([coordinate.cap for coordinate in plan.coordinates]),
+        laws=laws.family,
+        task_weights=laws.targets.weights,
+        prior=prior[list(laws.order)],
+        caps=np.array([plan.coordinates[j].cap for j in laws.order]),
         kl=params.kl,
-        names=tuple(coordinate.name for coordinate in plan.coordinates),
+        names=tuple(plan.coordinates[j].name for j in laws.order),
+        target=target,
     )
+
+
+def assess_proposal(plan: Plan, params: SolverParams, target: TargetParams, store: Store, draws: int) -> Uncertainty:
+    """Uncertainty of the plan's proposal, coordinates in the order of their ids."""
+    laws = read_laws(plan, store)
+    weights = read_coordinates(plan, store)[list(laws.order)]
+    return _assess(plan, make_problem(plan, params, target, laws), laws, weights, store, draws)
+
+
+def _assess(plan: Plan, problem: Problem, laws: FittedLaws, weights: Floats, store: Store, draws: int) -> Uncertainty:
+    evidence = Evidence.of(plan, laws.targets, store)
+    runs, heldout = read_heldout(plan, store)
+    heldout = heldout[[runs.index(run) for run in evidence.runs]]
+    prior = np.array([plan.coordinates[j].prior for j in laws.order])
+    resampled = resample(laws.family, evidence.P, evidence.Y, heldout, draws, int(plan.proposal, 16))
+    return assess(problem, weights, prior, resampled)
 
 
 def _solve(plan: Plan, params: SolverParams, target: TargetParams, store: Store) -> dict[str, Any]:
-    # Canonical order of coordinates: names and their order must not change a bit of the solution.
-    ids = [coordinate.id for coordinate in plan.coordinates]
-    columns = sorted(range(len(ids)), key=lambda j: ids[j])
-    problem = make_problem(plan, params, store)
-    problem = replace(
-        problem,
-        t=problem.t[:, columns],
-        prior=problem.prior[columns],
-        caps=problem.caps[columns],
-        names=tuple(problem.names[j] for j in columns),
-    )
-    cap_hint = f"target.repetition {target.repetition:g} x tokens / target.tokens {target.tokens:,}"
-    solution = solve(problem, cap_hint)
-    certificate = solution.certificate.to_json([ids[j] for j in columns])
-    weights = np.empty(len(ids))
-    weights[columns] = solution.weights
-    return {
-        "weights": _by_content(plan, plan.space.expand(weights)),
-        "coordinates": {id: float(w) for id, w in zip(ids, weights, strict=True)},
+    laws = read_laws(plan, store)
+    problem = make_problem(plan, params, target, laws)
+    evidence = Evidence.of(plan, laws.targets, store)
+    solution = solve(problem, params.method, (evidence.P, evidence.Y))
+    ids = [plan.coordinates[j].id for j in laws.order]
+    certificate = solution.certificate.to_json(ids)
+    document = {
+        "weights": _by_content(plan, plan.space.expand(_in_plan_order(laws, solution.weights))),
+        "coordinates": dict(zip(ids, solution.weights.tolist(), strict=True)),
         "objective": certificate["objective"],
         "certificate": certificate,
     }
+    if params.resamples and laws.family.smooth:
+        found = _assess(plan, problem, laws, solution.weights, store, params.resamples)
+        low, high = (
+            _by_content(plan, plan.space.expand(_in_plan_order(laws, bound))) for bound in found.weight_interval
+        )
+        gain_low, gain_high = found.gain_interval
+        document["uncertainty"] = {
+            "resamples": params.resamples,
+            "level": LEVEL,
+            "weights": {content: [low[content], high[content]] for content in low},
+            "gain": {"expected": float(found.gain.mean()), "low": gain_low, "high": gain_high},
+            "regret": float(found.regret.mean()),
+        }
+    return document
+
+
+def _in_plan_order(laws: FittedLaws, values: Floats) -> Floats:
+    arranged = np.empty_like(values)
+    arranged[list(laws.order)] = values
+    return arranged
 
 
 def _carry_over(plan: Plan) -> dict[str, Any]:
@@ -98,7 +125,7 @@ def _carry_over(plan: Plan) -> dict[str, Any]:
     weights, used = frozen.copy(), frozen > 0
     over = frozen > caps
     if over.any():
-        weights[used] = project(np.log(frozen[used]), caps[used])
+        weights[used] = project(np.log(frozen[used]), np.zeros(used.sum()), np.minimum(caps[used], 1.0))
     certificate = {
         "ok": abs(float(weights.sum()) - 1) <= SUM_TOLERANCE and bool((weights <= caps).all()),
         "sum_violation": abs(float(weights.sum()) - 1),
@@ -123,3 +150,9 @@ def read_weights(plan: Plan, store: Store) -> Floats:
     """Weights of the plan's proposal (m,), leaves in the order of the plan."""
     weights = store.read_json(KIND, plan.proposal, "mixture.json")["weights"]
     return np.array([weights[leaf.content] for leaf in plan.leaves])
+
+
+def read_coordinates(plan: Plan, store: Store) -> Floats:
+    """Weights of the plan's proposal (d,) over its coordinates, in the order of the plan."""
+    weights = store.read_json(KIND, plan.proposal, "mixture.json")["coordinates"]
+    return np.array([weights[coordinate.id] for coordinate in plan.coordinates])

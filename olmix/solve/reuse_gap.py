@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from olmix.errors import InputError
 from olmix.plan.space import Space
+from olmix.regression.log_linear import LogLinear
 from olmix.solve.exact import solve
 from olmix.solve.problem import DUST, Array, Mask, Problem
 
@@ -153,9 +154,11 @@ def collapse_problem(problem: Problem, of: Indices, ratio: Array) -> Problem:
     """The problem over coordinates (d,) whose objective at r is the leaf-level one at the expanded r plus a constant.
 
     The prior is tilted (`Space.tilted`), which gives the constant. The cap of a virtual domain is the least cap / ratio
-    of its leaves, at most 1 (method section 7.2).
-    Raises InputError for a single coordinate: its one mixture is the ratios themselves.
+    of its leaves, at most 1 (method section 7.2). Raises InputError for laws that are not log-linear, and for lower
+    bounds, which would have to be carried over too.
     """
+    if problem.lower.any():
+        raise InputError("reuse gap: problems with lower bounds are not judged")
     space, frozen = _space(of, ratio)
     share = _membership(space)
     prior = space.tilted(problem.prior) if problem.kl > 0 else space.collapse(problem.prior)
@@ -164,9 +167,10 @@ def collapse_problem(problem: Problem, of: Indices, ratio: Array) -> Problem:
         names[space.of[j]] = f"virtual domain of {problem.names[j]} etc." if frozen[j] else problem.names[j]
     return replace(
         problem,
-        t=problem.t @ share,
+        laws=LogLinear.of(_law(problem).c_, _law(problem).t_ @ share),
         prior=prior,
         caps=np.minimum(space.caps(np.minimum(problem.caps, 1.0)), 1.0),
+        lower=np.zeros(space.size),
         names=tuple(names),
     )
 
@@ -213,7 +217,7 @@ def assess(
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return ReuseSafety(
-        kappa=coupling(problem.t, frozen),
+        kappa=coupling(_law(problem).t_, frozen),
         recomputed_weight=float(reused[~frozen].sum()),
         optimal_recomputed_weight=float(optimum[~frozen].sum()),
         gap=problem.objective(reused) - problem.objective(optimum),
@@ -244,13 +248,21 @@ def _check_reused(problem: Problem, space: Space, reused: Array) -> None:
         )
 
 
+def _law(problem: Problem) -> LogLinear:
+    """Its laws; only of log-linear ones are the coefficients of leaves and coordinates linked (assumption 1)."""
+    if not isinstance(problem.laws, LogLinear):
+        raise InputError(f"reuse gap: {type(problem.laws).__name__} laws are not judged, only log-linear ones")
+    return problem.laws
+
+
 def _take(problem: Problem, order: Indices) -> Problem:
     """The problem with its leaves in another order."""
     return replace(
         problem,
-        t=problem.t[:, order],
+        laws=LogLinear.of(_law(problem).c_, _law(problem).t_[:, order]),
         prior=problem.prior[order],
         caps=problem.caps[order],
+        lower=problem.lower[order],
         names=tuple(problem.names[j] for j in order),
     )
 
@@ -282,7 +294,7 @@ def _most_promising(problem: Problem, space: Space, frozen: Mask, best: Array, o
     Score: imbalance of the gradient at the `best` frozen mixture (a free optimum has the same for all leaves) times how
     far the optimum moves the leaf away from its frozen share.
     """
-    gradient = problem.law_gradient(best)
+    gradient = problem.slope(best)
     if problem.kl > 0:
         gradient = gradient + problem.kl * np.log(np.maximum(best, DUST) / np.maximum(problem.prior, 1e-300))
     move = optimum - space.expand(space.collapse(optimum))

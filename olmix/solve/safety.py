@@ -12,7 +12,10 @@ from olmix.plan.history import AcceptedMixture
 from olmix.plan.plan import Plan
 from olmix.plan.reuse import virtual_id
 from olmix.plan.space import Space
-from olmix.regression.fit import read_law
+from olmix.regression.base import Family
+from olmix.regression.families import read_family
+from olmix.regression.fit import read_laws
+from olmix.regression.log_linear import LogLinear
 from olmix.regression.spec import KIND as LAW
 from olmix.solve.problem import Problem
 from olmix.solve.propose import read_weights
@@ -39,8 +42,10 @@ def assess_plan(
     """Safety of a plan with frozen ratios and laws; None for other plans. ancestors: the parent first."""
     if plan.law is None or not plan.virtual:
         return None
-    tasks = [task.name for task in plan.tasks]
+    laws = read_laws(plan, store)
+    tasks = laws.targets.names
     try:
+        family = _log_linear(laws.family, "today's laws")
         earlier_c, earlier = _leaf_laws(ancestors, tasks, store)
         frozen = [leaf.content for j, leaf in enumerate(plan.leaves) if plan.coordinates[plan.space.of[j]].virtual]
         _demand(earlier, frozen, ancestors[0])
@@ -49,11 +54,12 @@ def assess_plan(
     weights = read_weights(plan, store)
     missing = np.full(len(tasks), np.nan)
     earlier_t = np.array([earlier.get(leaf.content, missing) for leaf in plan.leaves]).T
-    leaf_law = _expand(*read_law(plan, store), plan.space, weights, earlier_c, earlier_t)
+    t = np.empty_like(family.t_)
+    t[:, list(laws.order)] = family.t_
+    leaf_law = _expand(family.c_, t, plan.space, weights, earlier_c, earlier_t)
     problem = Problem(
-        c=leaf_law[0],
-        t=leaf_law[1],
-        task_weights=np.array([task.weight for task in plan.tasks]),
+        laws=LogLinear.of(*leaf_law),
+        task_weights=laws.targets.weights,
         prior=np.array([leaf.prior for leaf in plan.leaves]),
         caps=np.array([leaf.cap for leaf in plan.leaves]),
         kl=params.kl,
@@ -84,6 +90,7 @@ def _leaf_laws(
             f"the laws of {mixture.name} are not in the store ({mixture.law}); `dvc pull` may bring them"
         )
     document = store.read_json(LAW, mixture.law, "law.json")
+    _log_linear(read_family(document), f"the laws of {mixture.name}")
     if absent := [task for task in tasks if task not in document["tasks"]]:
         raise _UnknownLawError(f"the laws of {mixture.name} know no task {absent[0]}")
     c = np.array([document["tasks"][task]["c"] for task in tasks])
@@ -112,6 +119,12 @@ def _leaf_laws(
         np.array([earlier.get(content, missing) for content in contents]).T,
     )
     return leaf_c, dict(zip(contents, leaf_t.T, strict=True))
+
+
+def _log_linear(law: Family, whose: str) -> LogLinear:
+    if not isinstance(law, LogLinear):
+        raise _UnknownLawError(f"{whose} are of the family {law.name}; the paper's quantities are those of log_linear")
+    return law
 
 
 def _expand(

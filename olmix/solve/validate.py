@@ -5,7 +5,7 @@ from collections.abc import Callable
 from olmix.evaluation.evaluate import evaluate_into
 from olmix.params import Params
 from olmix.plan.plan import Plan, PlannedValidation
-from olmix.plan.planner import run_spec
+from olmix.plan.runs import run_spec
 from olmix.proxy.run import run_proxy_into
 from olmix.solve.propose import read_weights
 from olmix.solve.spec import VALIDATION_KIND

@@ -3,8 +3,9 @@ import pytest
 
 from olmix.errors import InputError
 from olmix.params import Params
-from olmix.plan.planner import repetition_caps, run_spec
+from olmix.plan.planner import repetition_caps
 from olmix.plan.request import Request
+from olmix.plan.runs import run_spec
 from olmix.schema import parse
 from tests.plan.generations import PARAMS, SUITE, accepted, leaf, params
 from tests.plan.generations import plan as plan_of

@@ -172,3 +172,20 @@ def test_the_errors_of_auto_are_those_of_runs_held_out():
 def test_auto_does_without_the_log_linear_law_on_few_runs():
     P, Y = bent(7)
     assert list(Auto().fit(P, Y).errors_) == ["kernel"]
+
+
+@FAMILIES
+def test_the_second_derivatives_of_the_laws_are_right(family):
+    P, Y = bent(40)
+    law = family().fit(P, np.column_stack([Y[:, :2], Y[:, 2] - 3]))
+    weights, p = np.array([0.5, 0.0, 2.0]), np.array([0.3, 0.25, 0.2, 0.15, 0.06, 0.04])
+    numeric = [(law.gradient(p + e, weights) - law.gradient(p - e, weights)) / 2e-6 for e in 1e-6 * np.eye(6)]
+    np.testing.assert_allclose(law.hessian(p, weights), numeric, rtol=1e-4, atol=1e-4)
+
+
+@FAMILIES
+def test_a_refit_on_the_same_scores_changes_little_and_on_others_follows_them(family):
+    P, Y = bent(40)
+    law = family().fit(P, Y)
+    np.testing.assert_allclose(law.refit(P, Y).predict(P), law.predict(P), atol=2e-4)
+    assert np.abs(law.refit(P, Y + 0.1).predict(P) - law.predict(P) - 0.1).max() < 0.02

@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from olmix.solve.certificate import certify, project
+from olmix.solve.certificate import certify
 from olmix.solve.exact import solve
-from tests.solve.problems import make_problem
+from olmix.solve.projection import project
+from tests.solve.problems import make_problem, take, with_t
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,8 @@ def test_negative_weights_and_missing_values_are_rejected(problem, solution):
 def test_a_leaf_dropped_although_it_is_wanted_is_rejected(problem, solution):
     p = solution.weights.copy()
     dropped = np.flatnonzero(p > 0.01)[-1]
-    part = np.arange(8) != dropped
-    smaller = replace(
-        problem, t=problem.t[:, part], prior=problem.prior[part], caps=problem.caps[part], names=problem.names[:-1]
-    )
-    p[part], p[dropped] = solve(smaller).weights, 0.0
+    part = np.flatnonzero(np.arange(8) != dropped)
+    p[part], p[dropped] = solve(take(problem, part)).weights, 0.0
     assert any("stationarity" in failure for failure in certify(problem, p).failures)
 
 
@@ -119,15 +117,15 @@ def test_shadow_prices_predict_what_more_room_is_worth(problem, solution):
 def test_the_gap_bounds_the_distance_to_the_optimum(problem, solution):
     rng = np.random.default_rng(0)
     for _ in range(20):
-        p = project(np.log(rng.dirichlet(np.ones(8))), problem.caps)
+        p = project(np.log(rng.dirichlet(np.ones(8))), problem.lower, problem.upper)
         certificate = certify(problem, p)
         assert certificate.objective - certificate.gap <= solution.certificate.objective + 1e-12
 
 
 def test_projection_fills_leaves_up_to_their_caps():
-    x = project(np.log([0.5, 0.3, 0.15, 0.05]), np.array([0.2, 1.0, 1.0, 0.05]))
+    x = project(np.log([0.5, 0.3, 0.15, 0.05]), np.zeros(4), np.array([0.2, 1.0, 1.0, 0.05]))
     np.testing.assert_allclose(x, [0.2, 0.5, 0.25, 0.05])
-    np.testing.assert_allclose(project(np.array([-5000.0, 0.0]), np.array([1.0, 0.25])), [0.75, 0.25])
+    np.testing.assert_allclose(project(np.array([-5000.0, 0.0]), np.zeros(2), np.array([1.0, 0.25])), [0.75, 0.25])
 
 
 def test_json_names_the_shadow_prices(problem, solution):
@@ -139,5 +137,5 @@ def test_json_names_the_shadow_prices(problem, solution):
 
 
 def test_json_has_no_infinity():
-    problem = replace(make_problem(3, kl=0, prior=[0, 0.5, 0.5]), t=np.array([[-3.0, 0, 0]] * 5))
+    problem = with_t(make_problem(3, kl=0, prior=[0, 0.5, 0.5]), np.array([[-3.0, 0, 0]] * 5))
     json.dumps(solve(problem).certificate.to_json(), allow_nan=False)

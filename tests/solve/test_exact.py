@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from olmix.errors import InputError, WorkError
+from olmix.params import TargetParams
+from olmix.regression.log_linear import LogLinear
 from olmix.solve import exact
-from olmix.solve.certificate import project
 from olmix.solve.exact import solve
 from olmix.solve.problem import DUST
-from tests.solve.problems import make_problem
+from olmix.solve.projection import flattest
+from tests.solve.problems import make_problem, with_t
 
 
 def check(problem):
@@ -69,19 +71,19 @@ def test_a_large_kl_weight_gives_the_prior_scaled_below_its_caps():
 
 def test_domains_that_are_alike_get_the_same_weight():
     problem = make_problem(3)
-    problem = replace(problem, t=np.repeat(problem.t[:, :1], 3, axis=1), prior=np.ones(3))
+    problem = with_t(problem, np.repeat(problem.laws.t_[:, :1], 3, axis=1), prior=np.ones(3))
     np.testing.assert_allclose(check(problem), 1 / 3, atol=1e-12)
 
 
 def test_one_linear_task_fills_the_best_leaves_up_to_their_caps():
     problem = make_problem(4, tasks=1, kl=0, caps=[0.1, 0.5, 0.6, 1])
-    problem = replace(problem, t=np.array([[-2.0, -1.0, -1.5, 0.0]]))
+    problem = with_t(problem, np.array([[-2.0, -1.0, -1.5, 0.0]]))
     np.testing.assert_array_equal(check(problem), [0.1, 1 - 0.1 - 0.6, 0.6, 0])
 
 
 def test_without_kl_and_caps_a_leaf_that_is_always_better_gets_everything():
     problem = make_problem(3, kl=0)
-    problem = replace(problem, t=np.column_stack([np.full(5, -1.0), np.full(5, 1.0), np.full(5, 0.5)]))
+    problem = with_t(problem, np.column_stack([np.full(5, -1.0), np.full(5, 1.0), np.full(5, 0.5)]))
     np.testing.assert_array_equal(check(problem), [1, 0, 0])
 
 
@@ -90,7 +92,8 @@ def test_the_solution_is_the_same_each_time_and_for_each_order_of_tasks():
     p = check(problem)
     assert np.array_equal(p, solve(problem).weights)
     order = np.random.default_rng(0).permutation(8)
-    shuffled = replace(problem, c=problem.c[order], t=problem.t[order], task_weights=problem.task_weights[order])
+    laws = LogLinear.of(problem.laws.c_[order], problem.laws.t_[order])
+    shuffled = replace(problem, laws=laws, task_weights=problem.task_weights[order])
     np.testing.assert_allclose(solve(shuffled).weights, p, atol=1e-10)
 
 
@@ -107,14 +110,14 @@ def test_a_leaf_without_tokens_stays_empty():
 
 def test_a_leaf_without_prior_stays_empty_only_under_a_kl_term():
     problem = make_problem(3, prior=[0, 0.5, 0.5])
-    problem = replace(problem, t=problem.t - np.array([5.0, 0, 0]))
+    problem = with_t(problem, problem.laws.t_ - np.array([5.0, 0, 0]))
     assert check(problem)[0] == 0
     assert check(replace(problem, kl=0))[0] > 0.5
 
 
 def test_dust_becomes_exactly_zero():
     problem = make_problem(3, tasks=1, kl=0.01)
-    p = check(replace(problem, t=np.array([[1.0, 0.0, 0.0]])))
+    p = check(with_t(problem, np.array([[1.0, 0.0, 0.0]])))
     assert p[0] == 0
     np.testing.assert_allclose(p[1:], problem.prior[1:] / problem.prior[1:].sum(), atol=1e-12)
 
@@ -135,13 +138,13 @@ def test_a_single_leaf_with_tokens_gets_everything():
 
 def test_infeasible_caps_are_refused_with_the_numbers():
     problem = make_problem(7, caps=[0.1, 0.2, 0.05, 0.1, 0.15, 0.02, 0.03])
-    hint = "target.repetition 4 x tokens / target.tokens 1,000,000"
     with pytest.raises(InputError) as error:
-        solve(problem, hint)
+        solve(replace(problem, target=TargetParams(tokens=1_000_000, repetition=4)))
     message = str(error.value)
     assert "caps sum to 0.65, at least 1 is needed" in message
-    assert hint in message
-    assert "35.00% of the target's tokens are short" in message
+    assert "(a cap is repetition 4 x tokens of the leaf / 1,000,000 target tokens)" in message
+    assert "35.00% of the target's tokens are short, 350,000 of 1,000,000" in message
+    assert "that takes 87,500 more tokens of data" in message
     assert "leaf1 0.2, leaf4 0.15" in message
     assert "and 2 smaller" in message
 
@@ -159,7 +162,8 @@ def test_a_leaf_without_prior_does_not_count_towards_feasibility():
         ({"caps": np.array([1, 1, -0.5])}, "cap of leaf2 is -0.5"),
         ({"prior": np.zeros(3)}, "prior"),
         ({"task_weights": np.array([1, 1, 1, 1, np.nan])}, "task_weights"),
-        ({"c": np.ones(4)}, "c: shape"),
+        ({"task_weights": np.ones(4)}, r"task_weights: shape \(4,\), \(5,\) is needed"),
+        ({"lower": np.array([0, 0.1, -0.2])}, "lower bound of leaf2 is -0.2"),
         ({"names": ("a", "b")}, "2 names"),
     ],
 )
@@ -168,13 +172,14 @@ def test_values_out_of_range_are_refused(change, message):
         replace(make_problem(3), **change)
 
 
-def test_one_domain_is_refused():
-    with pytest.raises(InputError, match="leaf0: one domain only"):
-        make_problem(1)
+def test_one_leaf_gets_everything_if_it_may():
+    np.testing.assert_array_equal(check(make_problem(1)), [1])
+    with pytest.raises(InputError, match=r"caps sum to 0\.5"):
+        solve(make_problem(1, caps=[0.5]))
 
 
 def test_a_mixture_that_cannot_be_proved_is_never_returned(monkeypatch):
-    monkeypatch.setattr(exact, "polish", lambda problem, p: project(np.zeros(len(p)), problem.caps))
+    monkeypatch.setattr(exact, "settle", lambda problem, p: flattest(problem.lower, problem.upper))
     with pytest.raises(WorkError, match=r"no mixture could be proved optimal: .*stationarity"):
         solve(make_problem(5, caps=np.full(5, 0.9)))
 

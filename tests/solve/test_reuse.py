@@ -7,7 +7,9 @@ import pytest
 
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.regression.fit import fit_laws
-from olmix.solve.exact import Problem, solve
+from olmix.regression.log_linear import LogLinear
+from olmix.solve.exact import solve
+from olmix.solve.problem import Problem
 from olmix.solve.propose import propose, read_weights
 from olmix.solve.safety import assess_plan
 from olmix.store import Store
@@ -68,8 +70,7 @@ def accept(name, leaves, p, weights, parent=None):
 def optimum(leaves, p, kl):
     names = [x.name for x in p.leaves]
     problem = Problem(
-        c=C,
-        t=np.array([T[name] for name in names]).T,
+        laws=LogLinear.of(C, np.array([T[name] for name in names]).T),
         task_weights=np.array([0.25, 0.75]),
         prior=np.array([x.prior for x in p.leaves]),
         caps=np.array([x.cap for x in p.leaves]),
@@ -209,10 +210,10 @@ def test_the_expanded_kl_term_is_the_divergence_of_leaves(tmp_path, first):
     """Minimising over r directly, with KL over leaves, gives the same mixture."""
     from scipy.optimize import minimize_scalar
 
-    from olmix.regression.fit import read_law
+    from olmix.regression.fit import read_laws
 
     p, weights, store = run_generation(tmp_path, [*LEAVES, NEW], [first], solver={"kl_space": "expanded", "kl": 0.2})
-    c, t = read_law(p, store)
+    laws = read_laws(p, store)
     prior = np.array([x.prior for x in p.leaves])
     new = [c.name for c in p.coordinates].index("wiki")
 
@@ -220,7 +221,7 @@ def test_the_expanded_kl_term_is_the_divergence_of_leaves(tmp_path, first):
         r = np.full(2, 1 - x)
         r[new] = x
         q = p.space.expand(r)
-        return np.array([0.25, 0.75]) @ (c + np.exp(t @ r)) + 0.2 * (q @ np.log(q / prior))
+        return laws.targets.weights @ laws.predict(r[None])[0] + 0.2 * (q @ np.log(q / prior))
 
     best = minimize_scalar(objective, bounds=(1e-6, 1 - 1e-6), method="bounded", options={"xatol": 1e-10}).x
     assert weights["wiki"] == pytest.approx(best, abs=1e-6)
@@ -238,6 +239,7 @@ def test_the_laws_of_leaves_within_a_virtual_domain_are_carried_over(tmp_path):
         assert c + np.exp(t @ prior) == pytest.approx(law(names, prior), abs=0.01)
         problem, best = optimum(leaves, p, 0.05)
         found = np.array([weights[name] for name in names])
+        assert safety.found, safety.unknown
         assert safety.found.law_gap == pytest.approx(problem.law(found) - problem.law(best), abs=5e-3)
         assert safety.found.recomputed_weight == pytest.approx(sum(weights[name] for name in p.free))
         history.append(accept(f"000{len(history) + 1}-more", leaves, p, weights, history[-1].name))

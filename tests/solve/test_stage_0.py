@@ -50,8 +50,7 @@ def test_the_published_proposal_is_reproduced(penalty):
     law = LogLinear(penalty).fit_fold(swarm.P[rows], swarm.Y[np.ix_(rows, tasks)])
     domains = swarm.domains
     problem = Problem(
-        c=law.c_,
-        t=law.t_,
+        laws=law,
         task_weights=np.ones(52),
         prior=domains.relative_size.to_numpy(),
         caps=4 * domains.tokens.to_numpy() / 1e12,

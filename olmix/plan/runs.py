@@ -1,0 +1,86 @@
+"""Proxy runs from mixtures: whole sequences per leaf, whole batches in all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmix.errors import InputError
+from olmix.evaluation.spec import evaluation_key
+from olmix.params import Params, ProxyParams
+from olmix.plan.apportion import apportion
+from olmix.plan.plan import PlannedCoordinate, PlannedImport, PlannedLeaf, PlannedRun
+from olmix.proxy.spec import RunSpec
+
+Floats = NDArray[np.float64]
+
+
+def run_spec(
+    mixture: Floats, leaves: Sequence[PlannedLeaf], params: Params, vocabulary: int, seed: int, suite: str
+) -> RunSpec:
+    """The proxy run of a mixture (m,): whole sequences per leaf, whole batches in all."""
+    keys = [leaf.tokens_key for leaf in leaves]
+    sequences = apportion(mixture, sequences_per_run(params.proxy), keys)
+    length = params.proxy.sequence_length
+    counts = {key: int(n) * length for key, n in zip(keys, sequences, strict=True)}
+    return RunSpec.of(params.proxy, vocabulary, seed, counts, suite)
+
+
+class Runs:
+    """Turns mixtures into planned runs."""
+
+    def __init__(self, leaves: list[PlannedLeaf], params: Params, suite: str, vocabulary: int) -> None:
+        self._leaves, self._params, self._suite, self._vocabulary = leaves, params, suite, vocabulary
+
+    def plan(self, name: str, mixture: Floats, seed: int) -> PlannedRun:
+        """The run of a requested mixture (m,)."""
+        spec = run_spec(mixture, self._leaves, self._params, self._vocabulary, seed, self._suite)
+        return self._planned(name, mixture, spec)
+
+    def repeat(self, name: str, counts: Floats, seed: int) -> PlannedRun:
+        """The run that trains on given tokens per leaf (m,) under today's settings."""
+        by_key = {leaf.tokens_key: int(n) for leaf, n in zip(self._leaves, counts, strict=True)}
+        spec = RunSpec.of(self._params.proxy, self._vocabulary, seed, by_key, self._suite)
+        return self._planned(name, counts / counts.sum(), spec)
+
+    def template(self, seed: int) -> dict[str, Any]:
+        """What determines a run besides its mixture."""
+        empty = RunSpec.of(self._params.proxy, self._vocabulary, seed, {}, self._suite)
+        return empty.ingredients() | {"sequences": sequences_per_run(self._params.proxy)}
+
+    def _planned(self, name: str, mixture: Floats, spec: RunSpec) -> PlannedRun:
+        weights = {leaf.name: float(w) for leaf, w in zip(self._leaves, mixture, strict=True) if w > 0}
+        key = spec.key
+        return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation_key(key, self._suite))
+
+
+def sequences_per_run(params: ProxyParams) -> int:
+    """Training sequences of one run."""
+    return params.run_tokens // params.sequence_length
+
+
+def check_trained(
+    runs: list[PlannedRun],
+    leaves: list[PlannedLeaf],
+    coordinates: list[PlannedCoordinate],
+    imports: list[PlannedImport],
+) -> None:
+    """Raise InputError if whole sequences round two runs to the same tokens, or a coordinate to none in every run."""
+    by_key: dict[str, str] = {}
+    for run in runs:
+        if run.key in by_key:
+            raise InputError(
+                f"params.yaml: proxy.tokens: {by_key[run.key]} and {run.name} would train on the same tokens, as their "
+                "mixtures differ by less than a sequence; raise proxy.tokens or lower proxy.sequence_length"
+            )
+        by_key[run.key] = run.name
+    trained = {key for run in runs for key in run.spec.counts}
+    seen = {content for run in imports for content in run.mixture}
+    for coordinate in coordinates:
+        members = [leaf for leaf in leaves if leaf.name in coordinate.ratios]
+        if not any(leaf.tokens_key in trained or leaf.content in seen for leaf in members):
+            raise InputError(
+                f"params.yaml: proxy.tokens: {coordinate.name} is so small a part of the mixtures that no run would "
+                "train on a sequence of it; raise proxy.tokens or lower proxy.sequence_length"
+            )
