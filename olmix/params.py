@@ -193,8 +193,18 @@ class SolverParams(Section):
     leaf."""
     method: Literal["auto", "exact", "gradient", "simulation", "search"] = "auto"
     """Solver; `auto` is `exact` for convex laws, `gradient` from many starts for other smooth ones, else `simulation`."""
+    bounds: dict[str, tuple[float, float]] = {}
+    """Least and largest weight per leaf, beside the repetition caps."""
     resamples: int = Field(100, ge=0)
     """Laws refitted to resampled scores, for intervals on the weights and the predicted gain; 0 switches them off."""
+
+    @field_validator("bounds")
+    @classmethod
+    def _are_bounds(cls, bounds: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in bounds.items():
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"{name}: [{low}, {high}]; allowed: 0 <= least <= largest <= 1")
+        return bounds
 
 
 class ReuseParams(Section):

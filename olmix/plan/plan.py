@@ -6,6 +6,7 @@ Below the plan everything is keyed by content; names appear here and in `results
 from functools import cached_property
 from typing import TypeVar
 
+from olmix.digest import digest
 from olmix.errors import InputError
 from olmix.plan.space import Space
 from olmix.proxy.spec import RunSpec
@@ -26,7 +27,9 @@ class PlannedLeaf(Section):
     tokens: int
     prior: float
     cap: float
-    """Largest weight k N / R that the target run allows, at most 1."""
+    """Largest weight: k N / R, which the target run allows, and that of solver.bounds; at most 1."""
+    lower: float = 0.0
+    """Least weight, from solver.bounds."""
 
 
 class PlannedCoordinate(Section):
@@ -41,6 +44,8 @@ class PlannedCoordinate(Section):
     prior: float
     cap: float
     """Largest weight that keeps each of its leaves under its cap, at most 1."""
+    lower: float = 0.0
+    """Least weight that gives each of its leaves its own."""
 
 
 class PlannedRun(Section):
@@ -78,6 +83,11 @@ class PlannedValidation(Section):
 
     seed: int
     key: str
+
+
+def round_key(plan: str, number: int) -> str:
+    """Key of the plan of a round before the last one, which has the key of the plan itself."""
+    return digest({"plan": plan, "round": number})
 
 
 Planned = TypeVar("Planned", PlannedRun, PlannedValidation)

@@ -133,7 +133,7 @@ def _leaves(request: Request, counts: Sequence[dict[str, int]], tokens: NDArray[
     source_names = sorted({leaf.spec.source for leaf in request.leaves})
     source_of = np.array([source_names.index(leaf.spec.source) for leaf in request.leaves])
     prior = natural_prior(tokens, source_of, source_names, params.prior)
-    caps = np.minimum(repetition_caps(tokens, params.target), 1.0)
+    lower, upper = _bounds(request, tokens)
     return [
         PlannedLeaf(
             name=leaf.name,
@@ -141,11 +141,41 @@ def _leaves(request: Request, counts: Sequence[dict[str, int]], tokens: NDArray[
             content=leaf.content,
             tokens_key=tokens_key(leaf.content, params.tokenizer.digest),
             prior=float(prior[j]),
-            cap=float(caps[j]),
+            cap=float(min(upper[j], 1.0)),
+            lower=float(lower[j]),
             **count,
         )
         for j, (leaf, count) in enumerate(zip(request.leaves, counts, strict=True))
     ]
+
+
+def _bounds(request: Request, tokens: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Least and largest weight of each leaf (m,), from solver.bounds and repetition; the largest is not cut at 1."""
+    bounds = request.params.solver.bounds
+    names = [leaf.name for leaf in request.leaves]
+    if unknown := sorted(set(bounds) - set(names)):
+        raise InputError(
+            f"params.yaml: solver.bounds: {unknown[0]!r} is no leaf of the domain set; allowed: {', '.join(names)}"
+        )
+    caps = repetition_caps(tokens, request.params.target)
+    lower = np.array([bounds.get(name, (0.0, 1.0))[0] for name in names])
+    upper = np.minimum(caps, [bounds[name][1] if name in bounds else np.inf for name in names])
+    if (lower > upper).any():
+        j = int((lower - upper).argmax())
+        raise InputError(
+            f"params.yaml: solver.bounds: {names[j]} must have at least {lower[j]:g}, but its cap "
+            f"target.repetition x tokens / target.tokens is {caps[j]:.4g}; lower the bound or target.tokens"
+        )
+    if math.fsum(lower) > 1 + _ROUNDING:
+        raise InputError(
+            f"params.yaml: solver.bounds: the least weights sum to {lower.sum():.4g}; at most 1 is allowed"
+        )
+    if math.fsum(np.minimum(upper, 1)) < 1 - _ROUNDING and bounds:
+        raise InputError(
+            f"params.yaml: solver.bounds: with repetition the largest weights sum to {np.minimum(upper, 1).sum():.4g}; "
+            "at least 1 is needed"
+        )
+    return lower, upper
 
 
 def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np.int64]) -> list[PlannedCoordinate]:
@@ -154,8 +184,16 @@ def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np
     space = Space.of_ratios([c.ratios for c in found], [leaf.name for leaf in leaves])
     natural = space.collapse([leaf.prior for leaf in leaves])
     prior = collapsed_prior(natural, [c.name for c in found], request.params.reuse.prior)
-    leaf_caps = repetition_caps(tokens, request.params.target)
+    lower, leaf_caps = _bounds(request, tokens)
     caps = np.minimum(space.caps(leaf_caps), 1.0)
+    floors = space.floors(lower)
+    for c, coordinate in enumerate(found):
+        if floors[c] > caps[c] and not request.nothing_free:
+            raise InputError(
+                f"params.yaml: solver.bounds: {coordinate.name} needs a weight of at least {floors[c]:.4g} to give its "
+                f"leaves theirs, and at most {caps[c]:.4g} to keep the others below their caps; free leaves "
+                "(reuse.strategy: partial, reuse.recompute) or change the bounds"
+            )
     frozen = np.array([found[c].virtual for c in space.of]) & (space.ratio > 0)
     if request.params.solver.kl > 0 and request.params.solver.kl_space == "expanded":
         for leaf in np.array(leaves, dtype=object)[frozen]:
@@ -183,8 +221,16 @@ def _coordinates(request: Request, leaves: list[PlannedLeaf], tokens: NDArray[np
             f"partial, reuse.recompute: [{recompute}]) or lower target.tokens"
         )
     return [
-        PlannedCoordinate(name=c.name, id=c.id, virtual=c.virtual, ratios=c.ratios, prior=float(p), cap=float(cap))
-        for c, p, cap in zip(found, prior, caps, strict=True)
+        PlannedCoordinate(
+            name=c.name,
+            id=c.id,
+            virtual=c.virtual,
+            ratios=c.ratios,
+            prior=float(p),
+            cap=float(cap),
+            lower=float(min(floor, 1.0)),
+        )
+        for c, p, cap, floor in zip(found, prior, caps, floors, strict=True)
     ]
 
 
@@ -281,13 +327,13 @@ def _proposal(
 ) -> str:
     """Key of the proposal: solved from the laws, or carried over from the parent."""
     if law is None:
-        return carried_key(coordinates[0].id, {leaf.content: leaf.cap for leaf in leaves})
+        return carried_key(coordinates[0].id, {leaf.content: (leaf.lower, leaf.cap) for leaf in leaves})
     content_of = {leaf.name: leaf.content for leaf in leaves}
     prior_of = {leaf.content: leaf.prior for leaf in leaves}
     frozen = [content_of[name] for c in coordinates if c.virtual for name in c.ratios]
     return proposal_key(
         law,
-        {c.id: (c.prior, c.cap) for c in coordinates},
+        {c.id: (c.prior, c.lower, c.cap) for c in coordinates},
         {content: prior_of[content] for content in frozen} if params.solver.kl_space == "expanded" else {},
         {task.name: task.weight for task in tasks},
         params.solver,

@@ -15,6 +15,7 @@ from olmix.evaluation.suite import Suite
 from olmix.params import Params
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.imports import Import
+from olmix.plan.plan import round_key
 from olmix.plan.reuse import Coordinate, choose_strategy, coordinates
 from olmix.plan.swarm import swarm_size
 from olmix.plan.update import Update, find_update
@@ -92,7 +93,7 @@ class Request:
         """Key of the plan of a round; that of the last one is the plan's."""
         if round_number == self.rounds:
             return self.key
-        return digest({"plan": self.key, "round": round_number})
+        return round_key(self.key, round_number)
 
     def round_of(self, key: str) -> int:
         """The round whose plan has a key. Raises InputError for another key."""

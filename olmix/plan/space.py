@@ -64,6 +64,20 @@ class Space:
             limits[self.of[over]] = np.nextafter(limits[self.of[over]], 0)
         return limits
 
+    def floors(self, leaf_floors: Floats) -> Floats:
+        """Least weight (d,) of each coordinate that gives every leaf its own (m,): max over leaves of floor / ratio.
+
+        Infinite where a leaf with a floor has ratio 0.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            needed = np.where(leaf_floors > 0, leaf_floors / self.ratio, 0.0)
+        found = np.zeros(self.size)
+        np.maximum.at(found, self.of, needed)
+        reachable = (leaf_floors > 0) & (self.ratio > 0)
+        while (short := reachable & (found[self.of] * self.ratio < leaf_floors)).any():  # by rounding, as for caps
+            found[self.of[short]] = np.nextafter(found[self.of[short]], np.inf)
+        return found
+
     def tilted(self, prior: Floats) -> Floats:
         """Prior over coordinates (d,) whose KL term stands for the leaf by leaf one of a prior over leaves (m,).
 

@@ -17,10 +17,13 @@ _LEAST_CURVATURE = 1e-8  # of a direction, relative to the largest, where the ob
 
 
 def settle(problem: Problem, near: Array) -> Array:
-    """Local minimiser (m,) near a mixture within the bounds; weights below DUST become 0 and the rest is polished again.
+    """Local minimiser (m,) near a mixture within the bounds, without dust.
 
-    Leaves with a lower bound keep it, and no weight is dropped that the caps of the others cannot take over.
+    Weights below DUST become 0 and the rest is polished again. Leaves with a lower bound keep it, and no weight is
+    dropped that the caps of the others cannot take over.
     """
+    if (only := _only_mixture(problem)) is not None:
+        return only
     weights = polish(problem, near)
     while (dust := (weights < DUST) & (problem.lower == 0) & ~problem.closed).any():
         problem = replace(problem, caps=np.where(dust, 0.0, problem.caps))
@@ -31,20 +34,11 @@ def settle(problem: Problem, near: Array) -> Array:
     return weights
 
 
-def only_mixture(problem: Problem) -> Array | None:
-    """The mixture (m,) if the bounds allow a single one, but for dust."""
-    for bound in (problem.upper, problem.lower):
-        if abs(bound.sum() - 1) <= FEASIBILITY_TOLERANCE:
-            tidy = np.where((bound < DUST) & (problem.lower == 0), 0.0, bound)
-            return tidy if abs(tidy.sum() - 1) <= FEASIBILITY_TOLERANCE else bound.copy()
-    return None
-
-
 def polish(problem: Problem, p: Array) -> Array:
     """Local minimiser (m,) of `problem`, from a nearby p (m,) within its bounds.
 
     A step that would cross a bound ends there and holds it; a held bound with a multiplier of the wrong sign is let
-    go. Weights at a bound equal it exactly. Best effort after a fixed number of steps: the certificate judges the result.
+    go. Weights at a bound equal it exactly. Best effort, of a fixed number of steps: the certificate judges the result.
     """
     lower, upper = problem.lower, problem.upper
     fixed = upper <= lower
@@ -84,14 +78,26 @@ def polish(problem: Problem, p: Array) -> Array:
     return np.clip(_fill(p, ~(full | low)), lower, upper)
 
 
+def _only_mixture(problem: Problem) -> Array | None:
+    """The mixture (m,) if the bounds allow a single one, but for dust."""
+    for bound in (problem.upper, problem.lower):
+        if abs(bound.sum() - 1) <= FEASIBILITY_TOLERANCE:
+            tidy = np.where((bound < DUST) & (problem.lower == 0), 0.0, bound)
+            return tidy if abs(tidy.sum() - 1) <= FEASIBILITY_TOLERANCE else bound.copy()
+    return None
+
+
 def _guess_active(problem: Problem, p: Array, inside: Mask) -> tuple[Mask, Mask]:
     """Leaves (m,) that an optimum near p has at their upper and at their lower bound.
 
     Those that are there, and those that are closer to it than the slope that presses them on it is to 0.
     """
     gradient = _gradient(problem, p)
-    slope = (gradient - _level(gradient, p, p > 0, p > 0)) / max(1.0, np.abs(gradient).max())
-    full = (problem.upper < 1) & (problem.upper - p <= np.maximum(_NEAR_BOUND * problem.upper, -slope * (p > 0)))
+    room = np.minimum(
+        p - problem.lower, problem.upper - p
+    )  # most of it belongs to leaves that are between their bounds
+    slope = (gradient - np.average(gradient, weights=room + 1e-15)) / max(1.0, np.abs(gradient).max())
+    full = (problem.upper < 1) & (problem.upper - p <= np.maximum(_NEAR_BOUND * problem.upper, -slope))
     low = ~full & ~inside & (p - problem.lower <= np.maximum(_NEAR_BOUND, slope))
     return full, low
 
@@ -134,7 +140,7 @@ def _newton_step(problem: Problem, p: Array, slope: Array, free: Mask) -> Array:
 
 
 def _safe_step(hessian: Array, slope: Array, normal: Array) -> Array:
-    """Newton step orthogonal to `normal` that descends also where the Hessian is not positive: |eigenvalues| are used."""
+    """Newton step orthogonal to `normal`, with |eigenvalues|: it descends also where the Hessian is not positive."""
     inside = np.eye(len(normal)) - np.outer(normal, normal)
     values, vectors = np.linalg.eigh(inside @ hessian @ inside)
     values = np.maximum(np.abs(values), _LEAST_CURVATURE * np.abs(values).max() + 1e-300)

@@ -117,7 +117,7 @@ class Certificate:
         are known; `floor_prices` of binding lower bounds, if there are any.
         """
         names = self.names if names is None else names
-        document = {
+        document: dict[str, Any] = {
             "ok": self.ok,
             "proves": self.proves,
             "objective": self.objective,

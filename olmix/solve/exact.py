@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from olmix.errors import InputError, WorkError
-from olmix.solve.active_set import only_mixture, settle
+from olmix.solve.active_set import settle
 from olmix.solve.certificate import Solution, certify
 from olmix.solve.mirror import descend
 from olmix.solve.problem import DUST, Array, Problem
@@ -26,9 +26,7 @@ def solve(problem: Problem) -> Solution:
         what = "the worst mixture is no convex problem" if problem.worst else "the laws are not convex"
         raise InputError(f"solver exact: {what}; `gradient` or `simulation` can look for it")
     problem.check_feasible()
-    weights = only_mixture(problem)
-    if weights is None:
-        weights = settle(problem, _ask_clarabel(problem))
+    weights = settle(problem, _ask_clarabel(problem))
     certificate = certify(problem, weights)
     if not certificate.ok:
         raise WorkError(f"no mixture could be proved optimal: {'; '.join(certificate.failures)}")
@@ -49,9 +47,8 @@ def _ask_clarabel(problem: Problem) -> Array:
     limits = [cp.sum(p) == 1, p >= problem.lower[is_open], p <= problem.upper[is_open]]
     with contextlib.suppress(cp.SolverError), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "may be inaccurate": the certificate says whether it is
-        cp.Problem(cp.Minimize(objective), limits).solve(
-            solver=cp.CLARABEL, direct_solve_method="qdldl"
-        )  # of its factorisations the fastest here, by 3
+        # Of its factorisations, qdldl is the fastest here, by a factor of 3 at 1000 leaves.
+        cp.Problem(cp.Minimize(objective), limits).solve(solver=cp.CLARABEL, direct_solve_method="qdldl")
     if p.value is None or not np.isfinite(p.value).all():
         start = project(problem.log_prior, problem.lower, problem.upper)
         return descend(problem, start, _STEPS, _TOLERANCE)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from olmix.errors import InputError, WorkError
-from olmix.solve.active_set import only_mixture, settle
+from olmix.solve.active_set import settle
 from olmix.solve.certificate import Solution, certify
 from olmix.solve.mirror import descend
 from olmix.solve.problem import Array, Problem
@@ -37,8 +37,6 @@ def solve(problem: Problem, mixtures: Array | None = None) -> Solution:
     if not problem.laws.smooth:
         raise InputError("solver gradient: the laws have no gradient; `simulation` can search for a mixture")
     problem.check_feasible()
-    if (only := only_mixture(problem)) is not None:
-        return Solution(only, certify(problem, only))
     for draws in DRAWS:
         solution = _solve_from(problem, _starts(problem, mixtures, draws))
         if solution.certificate.ok:

@@ -48,8 +48,8 @@ class Laws(Protocol):
 class Problem:
     """min over p of  sum_i w_i law_i(p) + kl · KL(p || prior)  on the simplex, with lower <= p <= caps.
 
-    task_weights: (n,); prior, caps, lower: (m,); kl: at least 0; names: m leaves. Of a cap, at most 1 counts; lower is 0
-    by default. Task weights and prior are normalised to sum 1 here. Raises InputError for values out of range.
+    task_weights: (n,); prior, caps, lower: (m,); kl: at least 0; names: m leaves. Of a cap, at most 1 counts; lower is
+    0 by default. Task weights and prior are normalised to sum 1 here. Raises InputError for values out of range.
     """
 
     laws: Laws
@@ -104,7 +104,7 @@ class Problem:
         return bool(self.laws.convex) and not self.worst
 
     def check_feasible(self) -> None:
-        """Raise InputError, with the numbers, if no mixture is within the bounds (method section 2: caps sum to >= 1)."""
+        """Raise InputError, with the numbers, if no mixture meets the bounds (method section 2: caps sum to >= 1)."""
         over = self.lower - self.upper
         if over.max() > 0:
             j = int(over.argmax())

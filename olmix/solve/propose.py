@@ -11,7 +11,7 @@ from olmix.params import SolverParams, TargetParams
 from olmix.plan.plan import Plan
 from olmix.regression.fit import Evidence, FittedLaws, read_heldout, read_laws
 from olmix.solve.certificate import SUM_TOLERANCE
-from olmix.solve.problem import Problem
+from olmix.solve.problem import DUST, Problem
 from olmix.solve.projection import project
 from olmix.solve.solver import solve
 from olmix.solve.spec import KIND
@@ -58,7 +58,8 @@ def make_problem(plan: Plan, params: SolverParams, target: TargetParams, laws: F
         caps=np.array([plan.coordinates[j].cap for j in laws.order]),
         kl=params.kl,
         names=tuple(plan.coordinates[j].name for j in laws.order),
-        target=target,
+        lower=np.array([plan.coordinates[j].lower for j in laws.order]),
+        target=None if params.bounds else target,  # a cap that is not k N / R has no price in tokens
     )
 
 
@@ -114,22 +115,23 @@ def _in_plan_order(laws: FittedLaws, values: Floats) -> Floats:
 
 
 def _carry_over(plan: Plan) -> dict[str, Any]:
-    """The frozen mixture, renormalised; where that pushes a leaf over its cap, the closest mixture under the caps.
+    """The frozen mixture, renormalised; where that pushes a leaf beyond a bound, the closest mixture within them.
 
-    Closest in KL: capped leaves stay at their caps, the others keep their ratios.
+    Closest in KL: leaves beyond a bound end at it, the others keep their ratios.
     """
     leaves = sorted(plan.leaves, key=lambda leaf: leaf.content)
     ratios = plan.coordinates[0].ratios
     frozen = np.array([ratios[leaf.name] for leaf in leaves])
     caps = np.array([leaf.cap for leaf in leaves])
-    weights, used = frozen.copy(), frozen > 0
+    lower = np.array([leaf.lower for leaf in leaves])
+    weights, used = frozen.copy(), (frozen > 0) | (lower > 0)
     over = frozen > caps
-    if over.any():
-        weights[used] = project(np.log(frozen[used]), np.zeros(used.sum()), np.minimum(caps[used], 1.0))
+    if over.any() or (frozen < lower).any():
+        weights[used] = project(np.log(np.maximum(frozen[used], DUST)), lower[used], np.minimum(caps[used], 1.0))
     certificate = {
-        "ok": abs(float(weights.sum()) - 1) <= SUM_TOLERANCE and bool((weights <= caps).all()),
+        "ok": abs(float(weights.sum()) - 1) <= SUM_TOLERANCE and bool(((weights <= caps) & (weights >= lower)).all()),
         "sum_violation": abs(float(weights.sum()) - 1),
-        "bound_violation": float(np.maximum(weights - caps, 0).max()),
+        "bound_violation": float(np.maximum(weights - caps, lower - weights).clip(0.0).max()),
         "moved": float(np.abs(weights - frozen).sum() / 2),
         "shadow_prices": {},
     }

@@ -62,6 +62,7 @@ def assess_plan(
         task_weights=laws.targets.weights,
         prior=np.array([leaf.prior for leaf in plan.leaves]),
         caps=np.array([leaf.cap for leaf in plan.leaves]),
+        lower=np.array([leaf.lower for leaf in plan.leaves]),
         kl=params.kl,
         names=tuple(leaf.name for leaf in plan.leaves),
     )

@@ -6,7 +6,7 @@ from olmix.solve.mirror import descend
 from olmix.solve.problem import Array, Problem
 from olmix.solve.projection import flattest, project
 
-_STEPS = 500
+_STEPS = 300
 _TOLERANCE = 1e-9
 _SEED = 1
 _DRAWS = 3  # starts, beside the flattest mixture, where there may be several minima

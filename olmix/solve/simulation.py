@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from olmix.solve.active_set import only_mixture
 from olmix.solve.certificate import Solution, certify
 from olmix.solve.problem import Array, Problem
 from olmix.solve.projection import project
@@ -18,7 +17,7 @@ NEAR_BEST = 1e-3
 SMALLEST = 1e-5
 """A weight below this is set to 0."""
 
-_CHUNK = 4_000_000  # weights drawn at once
+_CHUNK = 2_000_000  # weights drawn at once
 _ENOUGH = 1000  # feasible mixtures per round, if need be by moving others onto the bounds
 
 
@@ -32,16 +31,11 @@ def solve(problem: Problem, draws: int = DRAWS, rounds: int = ROUNDS, seed: int 
     close to it. Raises InputError for infeasible bounds.
     """
     problem.check_feasible()
-    if (only := only_mixture(problem)) is not None:
-        return Solution(only, certify(problem, only, proves="feasible"))
     rng = np.random.default_rng(seed)
     best = centre = project(problem.log_prior, problem.lower, problem.upper)
     lowest = problem.objective(best)
     for number in range(rounds):
-        candidates = _draw(problem, centre, 2.0 * (number + 1), draws, rng)
-        values = problem.objectives(candidates, problem.laws.predict(candidates))
-        average = candidates[values <= values.min() + NEAR_BEST].mean(axis=0)
-        for candidate in (candidates[values.argmin()], average):
+        for candidate in _round(problem, centre, 2.0 * (number + 1), draws, rng):
             tidy = _tidied(problem, candidate)
             if (value := problem.objective(tidy)) < lowest:
                 best, lowest = tidy, value
@@ -49,26 +43,36 @@ def solve(problem: Problem, draws: int = DRAWS, rounds: int = ROUNDS, seed: int 
     return Solution(best, certify(problem, best, proves="feasible"))
 
 
-def _draw(problem: Problem, centre: Array, f: float, draws: int, rng: np.random.Generator) -> Array:
-    """Feasible mixtures (K, m), K at least 1."""
-    feasible: list[Array] = []
-    spare: list[Array] = []
-    found = 0
-    step = max(1, _CHUNK // len(centre))
-    for first in range(0, draws, step):
-        size = min(step, draws - first)
-        strength = np.exp(rng.uniform(np.log(f), np.log(100 * f), size))
+def _round(problem: Problem, centre: Array, f: float, draws: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The best of the mixtures drawn (m,), and the average (m,) of those close to it."""
+    near, values = np.empty((0, len(centre))), np.empty(0)
+    feasible = 0
+    spare = near
+    size = max(1, _CHUNK // len(centre))
+    for first in range(0, draws, size):
+        strength = np.exp(rng.uniform(np.log(f), np.log(100 * f), min(size, draws - first)))
         drawn = rng.standard_gamma(strength[:, None] * centre)
-        total = drawn.sum(axis=1)
-        drawn = drawn[total > 0] / total[total > 0, None]
+        drawn = drawn[drawn.sum(axis=1) > 0]
+        drawn /= drawn.sum(axis=1, keepdims=True)
         within = ((drawn <= problem.upper) & (drawn >= problem.lower)).all(axis=1)
-        feasible.append(drawn[within])
-        spare.append(drawn[~within][:_ENOUGH])
-        found += int(within.sum())
-    if found < _ENOUGH:
-        beyond = np.concatenate(spare)[: _ENOUGH - found]
-        feasible += [project(np.log(np.maximum(row, SMALLEST)), problem.lower, problem.upper)[None] for row in beyond]
-    return np.concatenate(feasible)
+        feasible += int(within.sum())
+        spare = np.concatenate([spare, drawn[~within]])[:_ENOUGH]
+        near, values = _keep_near_best(problem, near, values, drawn[within])
+    if feasible < _ENOUGH:
+        logs = np.log(np.maximum(spare[: _ENOUGH - feasible], SMALLEST))
+        moved = np.array([project(row, problem.lower, problem.upper) for row in logs])
+        near, values = _keep_near_best(problem, near, values, moved)
+    return near[values.argmin()], near.mean(axis=0)
+
+
+def _keep_near_best(problem: Problem, near: Array, values: Array, more: Array) -> tuple[Array, Array]:
+    """Those within NEAR_BEST of the best of mixtures (K, m), which have these objectives (K,), and more ones (L, m)."""
+    if not len(more):
+        return near, values
+    near = np.concatenate([near, more])
+    values = np.concatenate([values, problem.objectives(more, problem.laws.predict(more))])
+    keep = values <= values.min() + NEAR_BEST
+    return near[keep], values[keep]
 
 
 def _tidied(problem: Problem, p: Array) -> Array:

@@ -15,12 +15,12 @@ VALIDATION_KIND = "validation"
 
 def proposal_key(
     law: str,
-    coordinates: Mapping[str, tuple[float, float]],
+    coordinates: Mapping[str, tuple[float, float, float]],
     frozen_priors: Mapping[str, float],
     task_weights: Mapping[str, float],
     params: SolverParams,
 ) -> str:
-    """Key of a proposal: the laws, prior and cap per coordinate, task weights and solver settings.
+    """Key of a proposal: the laws, prior, least and largest weight per coordinate, task weights and solver settings.
 
     frozen_priors: prior per content of frozen leaves, where the KL term counts them one by one.
     """
@@ -36,9 +36,9 @@ def proposal_key(
     )
 
 
-def carried_key(coordinate: str, caps: Mapping[str, float]) -> str:
-    """Key of a proposal that is carried over from the parent: frozen ratios, and a cap per leaf content."""
-    return digest({"carried": coordinate, "caps": dict(caps), "recipe": RECIPE})
+def carried_key(coordinate: str, bounds: Mapping[str, tuple[float, float]]) -> str:
+    """Key of a proposal that is carried over from the parent: frozen ratios, and bounds per leaf content."""
+    return digest({"carried": coordinate, "bounds": dict(bounds), "recipe": RECIPE})
 
 
 def validation_key(proposal: str, suite_content: str, run_template: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from olmix.params import TargetParams
 from olmix.solve.certificate import certify
 from olmix.solve.exact import solve
 from olmix.solve.projection import project
@@ -122,18 +123,90 @@ def test_the_gap_bounds_the_distance_to_the_optimum(problem, solution):
         assert certificate.objective - certificate.gap <= solution.certificate.objective + 1e-12
 
 
-def test_projection_fills_leaves_up_to_their_caps():
-    x = project(np.log([0.5, 0.3, 0.15, 0.05]), np.zeros(4), np.array([0.2, 1.0, 1.0, 0.05]))
-    np.testing.assert_allclose(x, [0.2, 0.5, 0.25, 0.05])
-    np.testing.assert_allclose(project(np.array([-5000.0, 0.0]), np.zeros(2), np.array([1.0, 0.25])), [0.75, 0.25])
-
-
 def test_json_names_the_shadow_prices(problem, solution):
     document = json.loads(json.dumps(solution.certificate.to_json()))
     (bound,) = solution.certificate.binding
     assert document["ok"] is True
     assert list(document["shadow_prices"]) == [f"leaf{bound}"]
     assert list(solution.certificate.to_json([f"digest{j}" for j in range(8)])["shadow_prices"]) == [f"digest{bound}"]
+
+
+def test_a_lower_bound_that_binds_has_a_price_too():
+    problem = make_problem(6, kl=0.05, seed=2)
+    free = solve(problem).weights
+    low = int(free.argmin())
+    problem = replace(problem, lower=np.where(np.arange(6) == low, free[low] + 0.1, 0.0))
+    certificate = solve(problem).certificate
+    assert certificate.floors == (low,)
+    more = replace(problem, lower=problem.lower + np.where(np.arange(6) == low, 1e-5, 0.0))
+    rise = solve(more).certificate.objective - certificate.objective
+    assert rise / 1e-5 == pytest.approx(certificate.floor_multipliers[low], rel=1e-2)
+    assert certificate.to_json()["floor_prices"] == {f"leaf{low}": certificate.floor_multipliers[low]}
+    p = solve(problem).weights
+    p[low] += 1e-4
+    p[(low + 1) % 6] -= 1e-4
+    assert any("stationarity" in failure for failure in certify(problem, p).failures)
+    p[low] -= 2e-4
+    p[(low + 1) % 6] += 2e-4
+    assert any("bound violation" in failure for failure in certify(problem, p).failures)
+
+
+def test_a_leaf_with_equal_bounds_may_have_any_slope():
+    problem = make_problem(6, kl=0.05, seed=2)
+    bounds = np.where(np.arange(6) < 2, [0.3, 0.1, 0, 0, 0, 0], 0.0)
+    problem = replace(problem, lower=bounds, caps=np.where(bounds > 0, bounds, 1.0))
+    solution = solve(problem)
+    assert solution.weights[:2].tolist() == [0.3, 0.1]
+    assert solution.certificate.ok
+
+
+def test_what_a_billion_tokens_more_are_worth(problem, solution):
+    """k N / R: a billion tokens more of a leaf raise its cap by k 1e9 / R."""
+    target = TargetParams(tokens=10**12, repetition=4)
+    certificate = certify(replace(problem, target=target), solution.weights)
+    (bound,) = certificate.binding
+    price = certificate.to_json()["per_billion_tokens"][f"leaf{bound}"]
+    assert price == pytest.approx(certificate.multipliers[bound] * 4 / 1e12 * 1e9)
+    more = problem.caps.copy()
+    more[bound] += 4 * 1e7 / 1e12  # a hundredth of that
+    gain = certificate.objective - solve(replace(problem, caps=more)).certificate.objective
+    assert gain * 100 == pytest.approx(price, rel=1e-2)
+    assert "per_billion_tokens" not in solution.certificate.to_json()
+
+
+def test_each_check_can_fail_alone(solution):
+    """Nothing is reported that is not also demanded."""
+    certificate = solution.certificate
+    broken = {
+        "sum violation": {"sum_violation": 2e-12},
+        "bound violation": {"bound_violation": 1e-18},
+        "stationarity": {"stationarity": 2e-8},
+        "sign of multipliers": {"sign_violation": 2e-8},
+        "complementary slackness": {"complementarity": 2e-8},
+        "duality gap": {"gap": 2 * certificate.gap_allowed},
+        "gain of the second solver": {"second_solver": certificate.objective - 1e-5},
+    }
+    for name, change in broken.items():
+        (failure,) = replace(certificate, **change).failures
+        assert failure.startswith(name)
+    (field,) = replace(certificate, gap=np.nan).failures
+    assert field.startswith("duality gap")
+
+
+def test_a_gap_is_checked_without_the_gradient_conditions(problem, solution):
+    """A mixture far from the optimum is refused by the gap too, and one at rounding distance has none."""
+    far = project(np.zeros(8), problem.lower, problem.upper)
+    assert any("duality gap" in failure for failure in certify(problem, far).failures)
+    assert certify(problem, far).gap >= problem.objective(far) - solution.certificate.objective
+
+
+def test_the_second_solver_agrees_where_it_has_time():
+    for seed in range(10):
+        for kl in (0, 0.05, 1):
+            problem = make_problem(12, kl=kl, seed=seed, caps=np.full(12, 0.3))
+            certificate = solve(problem).certificate
+            assert abs(certificate.agreement) <= 1e-7
+            assert certificate.to_json()["agreement"] == certificate.agreement
 
 
 def test_json_has_no_infinity():

@@ -10,6 +10,7 @@ from olmix.solve import exact
 from olmix.solve.exact import solve
 from olmix.solve.problem import DUST
 from olmix.solve.projection import flattest
+from tests.solve.laws import Powers
 from tests.solve.problems import make_problem, with_t
 
 
@@ -134,6 +135,52 @@ def test_caps_that_sum_to_hardly_more_than_one_are_no_obstacle():
 
 def test_a_single_leaf_with_tokens_gets_everything():
     np.testing.assert_array_equal(check(make_problem(3, caps=[0, 1.5, 0])), [0, 1, 0])
+
+
+def test_lower_bounds_hold_and_the_rest_is_optimal():
+    problem = make_problem(8, seed=1)
+    free = check(problem)
+    lower = np.where(free < np.median(free), 0.05, 0.0)
+    bounded = replace(problem, lower=lower)
+    p = check(bounded)
+    assert (p >= lower).all()
+    assert (p[lower > 0] == 0.05).any()
+    assert problem.objective(p) > problem.objective(free)
+
+
+def test_a_lower_bound_for_all_may_be_a_number():
+    p = check(replace(make_problem(5, kl=0, seed=3), lower=0.1))
+    assert p.min() == 0.1
+
+
+def test_lower_bounds_that_sum_to_one_leave_one_mixture():
+    lower = np.array([0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_array_equal(check(replace(make_problem(4), lower=lower)), lower)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lower": [0.5, 0.4, 0.3]}, r"lower bounds sum to 1\.2, at most 1 is possible; largest: leaf0 0\.5"),
+        ({"lower": [0, 0.4, 0], "caps": [1, 0.3, 1]}, r"the lower bound of leaf1 is 0\.4, but its cap 0\.3"),
+        ({"lower": [0, 0, 0.1], "caps": [1, 1, 0]}, r"the lower bound of leaf2 is 0\.1, but its cap 0"),
+        ({"lower": [0.1, 0, 0], "prior": [0, 1, 1]}, r"the lower bound of leaf0 is 0\.1, but its prior is 0"),
+    ],
+)
+def test_lower_bounds_that_cannot_be_met_are_refused(changes, message):
+    problem = replace(make_problem(3), **{name: np.array(values, float) for name, values in changes.items()})
+    with pytest.raises(InputError, match=message):
+        solve(problem)
+
+
+@pytest.mark.parametrize("kl", [0, 1e-3, 0.05])
+def test_convex_laws_with_infinite_slopes_at_zero_are_solved(kl):
+    """Power laws, as BiMix: almost useless leaves keep almost nothing, but something."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        a = 10.0 ** rng.uniform(-9, 0, (3, 8)) / 8
+        problem = replace(make_problem(8, tasks=3, kl=kl), laws=Powers(a, rng.uniform(0.01, 2, (3, 8))))
+        check(problem)
 
 
 def test_infeasible_caps_are_refused_with_the_numbers():
