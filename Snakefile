@@ -18,6 +18,7 @@ include: "rules/corpus.smk"
 include: "rules/swarm.smk"
 include: "rules/mixture.smk"
 include: "rules/report.smk"
+include: "rules/study.smk"
 
 
 wildcard_constraints:

@@ -170,6 +170,27 @@ def predict(
     typer.echo(f"{output}: scores of {mixtures} mixtures")
 
 
+@app.command()
+def study(
+    ratios: Annotated[Path, typer.Option(help="CSV file: a row per run, its id and a weight per domain.")],
+    metrics: Annotated[Path, typer.Option(help="CSV file: a row per run, its id and a score per task.")],
+    output_dir: Annotated[Path, typer.Option(help="Folder for study.html, study.csv and study.json.")],
+    families: Annotated[str | None, typer.Option(help="Regression families, separated by commas.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Parts of the runs; each is held out once.")] = None,
+    families_of_tasks: Annotated[Path | None, typer.Option(help="YAML or JSON file: tasks of each family.")] = None,
+    tokens: Annotated[Path | None, typer.Option(help="YAML or JSON file: tokens of each domain.")] = None,
+    target_tokens: Annotated[str | None, typer.Option(help="Tokens of the target run, such as 6T, for caps.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores by default.", min=1)] = None,
+) -> None:
+    """Compare regression families, numbers of runs, granularities and KL weights on the tables of a finished swarm."""
+    from olmix.study.files import write_table_study
+
+    options = {"families": families and families.split(","), "repeats": repeats}
+    tables = (ratios, metrics, families_of_tasks, tokens)
+    for sentence in write_table_study(*tables, target_tokens, options, output_dir, threads, _say):
+        typer.echo(sentence)
+
+
 @app.command("accept")
 def accept_mixture(
     name: Annotated[str | None, typer.Option(help="Name of the generation; by default what was updated.")] = None,
@@ -306,6 +327,16 @@ def mixture() -> None:
 
     project = Project.load()
     write_mixture(project.plan(), project.params, project.store, project.root)
+
+
+@make.command("study")
+def make_study(threads: Threads = 1) -> None:
+    """The views results/study.html, results/study.csv and results/study.json."""
+    from olmix.study.files import write_plan_study
+
+    project = Project.load()
+    for sentence in write_plan_study(project.plan(), project.params, project.store, project.root, threads, _say):
+        typer.echo(sentence)
 
 
 @make.command()

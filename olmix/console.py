@@ -112,6 +112,8 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
         table.add_row(name, f"{leaf['prior']:.1%}", f"{weight:.1%}", bar, f"{leaf['epochs']:.2f}")
     out.print(table)
     out.print(f"\nGain over the prior in bits per byte: {_gain(metrics['gain_percent'])}")
+    for line in _laws(metrics.get("laws", {})):
+        out.print(line, soft_wrap=True)
     if mixture["parent"]:
         frozen = sum(mixture["weights"][leaf] for ratios in mixture["virtual"].values() for leaf in ratios)
         gap = metrics.get("reuse", {}).get("gap_bpb")
@@ -123,11 +125,31 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
 
 
 def _gain(gain: dict[str, float]) -> str:
+    """Prediction with its interval and measurement with its standard error, in percent."""
     predicted = f"predicted {gain['predicted']:.1f} %" if "predicted" in gain else "not predicted"
+    if {"predicted_low", "predicted_high"} <= gain.keys():
+        low, high = gain["predicted_low"], gain["predicted_high"]
+        predicted += f" [{low:.1f}, {high:.1f}]"
+        if low <= 0 <= high:
+            predicted += ", by prediction not distinguishable from the prior"
     if "measured" not in gain:
         return f"{predicted}, not measured (validation.seeds is 0)"
     error = f" ± {gain['standard_error']:.1f}" if "standard_error" in gain else ""
     return f"{predicted}, measured {gain['measured']:.1f} %{error}"
+
+
+def _laws(laws: dict[str, Any]) -> list[str]:
+    """What the laws are, and the tasks that count less because of noise."""
+    if not laws:
+        return []
+    fitted_to = {"task": "", "family": ", one per family of tasks", "aggregate": ", of the mean of all tasks"}
+    chosen = ", chosen by cross-validation" if laws["chosen"] else ""
+    lines = [f"Laws: {laws['family']}{chosen}{fitted_to[laws['granularity']]}"]
+    for how in ("dropped", "downweighted"):
+        if laws[how]:
+            least = laws["least_signal_to_noise"]
+            lines.append(f"Tasks with a signal-to-noise ratio below {least:g}, {how}: {_listed(laws[how])}")
+    return lines
 
 
 def _duration(seconds: float) -> str:

@@ -242,6 +242,19 @@ class ValidationParams(Section):
     """Seeds trained for each of the two mixtures; 0 switches the proof off."""
 
 
+class StudyParams(Section):
+    """What `snakemake study` compares by the runs at hand (docs/study.md)."""
+
+    families: list[str] = Field(["log_linear", "kernel", "blend", "ridge", "natural"], min_length=1)
+    """Regression families: any but `auto` and `search`."""
+    repeats: int = Field(5, ge=2)
+    """Parts that the runs are split into; each is held out once, and predicted by laws of growing numbers of others."""
+    kl: list[Annotated[float, Field(ge=0)]] = [0, 0.01, 0.02, 0.05, 0.1, 0.2]
+    """Weights of the KL penalty that mixtures are solved with, beside that of `solver`."""
+    repetition: list[Annotated[float, Field(gt=0)]] = [2, 3, 4, 5]
+    """Repetition limits k that mixtures are solved with, beside that of `target` and none."""
+
+
 class Params(Section):
     """All settings of an experiment."""
 
@@ -257,6 +270,7 @@ class Params(Section):
     solver: SolverParams = SolverParams()
     validation: ValidationParams = ValidationParams()
     reuse: ReuseParams = ReuseParams()
+    study: StudyParams = StudyParams()
 
 
 def read_params(path: Path) -> Params:

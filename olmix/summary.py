@@ -15,6 +15,7 @@ from olmix.plan.ledger import mean_run, spending
 from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
+from olmix.regression.spec import KIND as LAW
 from olmix.report.stamp import stamp
 from olmix.solve.document import mixture_document
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
@@ -128,7 +129,7 @@ def progress(project: Project) -> tuple[list[Work], float | None]:
 
 
 def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`results/mixture.yaml` and `results/metrics.json`.
+    """`results/mixture.yaml`, and `results/metrics.json` with `laws`: what they are, and which tasks count less.
 
     Raises WorkError if they do not show today's plan, or are not what was written for it.
     """
@@ -143,6 +144,24 @@ def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
         gain = {name: float(value) for name, value in metrics["gain_percent"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise WorkError(f"results/ is damaged ({' '.join(str(error).split())}); remove it, {again}") from None
-    if mixture != mixture_document(project.plan(), project.params, project.store):
+    plan = project.plan()
+    if mixture != mixture_document(plan, project.params, project.store):
         raise WorkError(f"results/mixture.yaml: is not the proposal of today's plan; remove it, {again}")
-    return mixture, metrics | {"gain_percent": gain}
+    return mixture, metrics | {"gain_percent": gain, "laws": _laws(project, plan)}
+
+
+def _laws(project: Project, plan: Plan) -> dict[str, Any]:
+    """Family of the plan's laws, whether `auto` chose it, and the tasks that noise drowns; empty if not at hand."""
+    if plan.law is None or not project.store.has(LAW, plan.law):
+        return {}
+    facts = project.store.manifest(LAW, plan.law)["facts"]
+    targets = project.store.read_json(LAW, plan.law, "targets.json")
+    asked = project.params.regression
+    return {
+        "family": facts["family"],
+        "chosen": asked.family == "auto",
+        "granularity": asked.granularity,
+        "least_signal_to_noise": asked.min_signal_to_noise,
+        "dropped": targets["dropped"],
+        "downweighted": targets["downweighted"],
+    }

@@ -17,6 +17,8 @@ from olmix.regression.spec import KIND as LAW
 from olmix.report.stamp import stamp
 from olmix.solve.spec import KIND as PROPOSAL
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
+from olmix.study.spec import VIEW as STUDY
+from olmix.study.spec import study_key
 
 
 @dataclass
@@ -65,6 +67,11 @@ class Workflow:
     def stamp(self, view: str) -> str:
         """File that says which plan a view in results/ shows."""
         return stamp(view, self.project.plan_key).as_posix()
+
+    @property
+    def study_stamp(self) -> str:
+        """File that says which plan and params the study in results/ is of."""
+        return stamp(STUDY, study_key(self.project.plan_key, self.project.params.study)).as_posix()
 
     def tokens(self, _: Any = None) -> list[str]:
         """Tokens of all leaves."""

@@ -29,8 +29,8 @@ _KEYED = (tokens, items, proxy, evaluation, regression, solve)
 RECIPE = 3
 """Version of the planner and sampler: raise it when the same request would give another plan."""
 
-# Where things are is no part of what they are; their contents enter the key by themselves.
-_PATHS: Any = {"domains": True, "evaluation": True, "tokenizer": {"path"}}
+# Where things are is no part of what they are; their contents enter the key by themselves. A study is no part of a plan.
+_PATHS: Any = {"domains": True, "evaluation": True, "tokenizer": {"path"}, "study": True}
 
 
 @dataclass(frozen=True)

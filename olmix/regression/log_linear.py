@@ -14,6 +14,12 @@ from olmix.regression.levenberg import MIN_C, Problems, huber, minimise
 PENALTIES = 10.0 ** np.arange(0, -11.5, -1.0)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
 
+USUAL_PENALTY = 1e-6
+"""Preferred among those that cross-validation can hardly tell from the best: a chance minimum is no reason to leave it."""
+
+CLOSE = 0.5
+"""Standard errors within which out-of-fold losses of two penalties are not told apart."""
+
 MAX_RANGES = 10.0
 """A penalty is refused if its law predicts, anywhere on the simplex, a score so many ranges above the worst run."""
 
@@ -38,7 +44,8 @@ class LogLinear(Family):
     The second term fixes the scale (`levenberg.SCALE_WEIGHT`).
 
     Parameters: penalty, at least 0 in (bits per byte)², or "auto": chosen per task by 5-fold cross-validation over
-    the runs (least Huber loss), and none whose law explodes away from the runs (MAX_RANGES).
+    the runs; of the penalties whose Huber loss is within CLOSE standard errors of the best, the one closest to
+    USUAL_PENALTY, and none whose law explodes away from the runs (MAX_RANGES).
     huber_delta: threshold of the loss in bits per byte.
 
     Attributes after fit: c_ (n,), t_ (n, m), penalty_ (n,), loss_ (n,) the summed Huber loss on the runs.
@@ -188,7 +195,13 @@ class LogLinear(Family):
 def _choose(loss: Array, tame: Mask) -> NDArray[np.intp]:
     """Index (n,) of each task's penalty, from out-of-fold losses (g, K, n) and the laws that may be used (g, n)."""
     tame[0] = True  # under the largest penalty a law is nearly constant
-    return np.where(tame, loss.mean(axis=1), np.inf).argmin(axis=0)
+    mean = np.where(tame, loss.mean(axis=1), np.inf)
+    best = mean.argmin(axis=0)
+    excess = loss - np.take_along_axis(loss, best[None, None, :], axis=0)
+    error = excess.std(axis=1) / np.sqrt(loss.shape[1])
+    close = tame & (excess.mean(axis=1) <= CLOSE * error)
+    distance = np.abs(np.log10(PENALTIES / USUAL_PENALTY))
+    return np.where(close, distance[:, None], np.inf).argmin(axis=0)
 
 
 def _scores(laws: Array, P: Array) -> Array:

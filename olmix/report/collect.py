@@ -1,37 +1,39 @@
 """Collects everything the report shows from the plan and the store."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmix.corpus.tokens import KIND as TOKENS
-from olmix.evaluation.items import items_key, read_sizes
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.params import Params, RegressionParams
+from olmix.params import Params
 from olmix.plan.history import AcceptedMixture
-from olmix.plan.plan import Plan
+from olmix.plan.plan import KIND as PLAN
+from olmix.plan.plan import Plan, round_key
 from olmix.proxy.spec import KIND as PROXY
-from olmix.regression.fit import read_heldout, read_laws
-from olmix.regression.log_linear import LogLinear
 from olmix.regression.spec import KIND as LAW
-from olmix.regression.table import read_scores, read_table
-from olmix.regression.targets import Targets, choose_targets
-from olmix.report.data import Cost, Leaf, ReportData, Swarm, Task
+from olmix.regression.table import read_table
+from olmix.report.data import Bound, Cost, Leaf, ReportData, Swarm
+from olmix.report.laws import Uncertainty
 from olmix.report.reuse import collect_generations, collect_reuse
+from olmix.report.tasks import TaskScores, collect_laws, collect_noise, collect_tasks, weak_task_notes
+from olmix.solve.certificate import BILLION
 from olmix.solve.propose import read_weights
-from olmix.solve.safety import PlanSafety, assess_plan
+from olmix.solve.safety import assess_plan
 from olmix.solve.spec import KIND as PROPOSAL
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
 from olmix.store import Store
 
+Floats = NDArray[np.float64]
+
 NOISE_TARGET = 4.0
 """The swarm's spread of the mean BPB should be at least this many seed standard deviations."""
 
-_AT_CAP = 1e-9
+_AT_BOUND = 1e-9
 
 
 def collect(
@@ -39,21 +41,26 @@ def collect(
 ) -> ReportData:
     """Report of a finished plan; ancestors: its accepted generations, the parent first."""
     weights = read_weights(plan, store)
-    certificate = store.read_json(PROPOSAL, plan.proposal, "mixture.json")["certificate"]
+    solved = store.read_json(PROPOSAL, plan.proposal, "mixture.json")
     safety = assess_plan(plan, params.solver, ancestors, store)
+    scores = TaskScores.of(plan, store)
     data = ReportData(
         project=project,
         plan_key=plan.key,
         proposal_key=plan.proposal,
         created=created,
-        leaves=_leaves(plan, weights, certificate),
+        leaves=_leaves(plan, weights, solved),
         target_tokens=params.target.tokens,
         repetition=params.target.repetition,
-        tasks=_tasks(plan, params, store, weights, safety),
+        tasks=collect_tasks(plan, params, scores, weights, safety, store),
         swarm=_swarm(plan, store),
         coordinates=tuple(coordinate.name for coordinate in plan.coordinates),
-        noise_sd=_pooled_sd(*_mean_scores(plan, params, store)),
-        certificate=certificate,
+        noise_sd=scores.mean_noise,
+        laws=collect_laws(plan, params.regression, store),
+        uncertainty=_uncertainty(solved),
+        noise=collect_noise(plan, params.regression, scores),
+        certificate=solved["certificate"],
+        bounds=_bounds(plan, weights, solved["certificate"]),
         costs=_costs(plan, store),
         provenance=_provenance(plan, store),
     )
@@ -65,13 +72,15 @@ def collect(
     )
 
 
-def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any]) -> tuple[Leaf, ...]:
+def _leaves(plan: Plan, weights: Floats, solved: Mapping[str, Any]) -> tuple[Leaf, ...]:
     """Leaves with what binds them: a virtual domain is bound by those of its leaves that are at their cap."""
-    prices, of = certificate["shadow_prices"], plan.space.of
+    prices, of = solved["certificate"]["shadow_prices"], plan.space.of
+    intervals = solved.get("uncertainty", {}).get("weights", {})
     leaves = []
     for j, (leaf, weight) in enumerate(zip(plan.leaves, weights, strict=True)):
         coordinate, ratio = plan.coordinates[of[j]], plan.space.ratio[j]
-        binding = coordinate.id in prices and weight >= leaf.cap * (1 - _AT_CAP)
+        binding = coordinate.id in prices and weight >= leaf.cap * (1 - _AT_BOUND)
+        low, high = intervals.get(leaf.content, (math.nan, math.nan))
         leaves.append(
             Leaf(
                 name=leaf.name,
@@ -81,7 +90,10 @@ def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any
                 tokens=leaf.tokens,
                 prior=leaf.prior,
                 weight=float(weight),
+                low=low,
+                high=high,
                 cap=leaf.cap,
+                floor=leaf.lower,
                 binding=binding,
                 shadow_price=float(prices[coordinate.id] / ratio) if binding else None,
                 virtual=coordinate.name if coordinate.virtual else None,
@@ -90,102 +102,36 @@ def _leaves(plan: Plan, weights: NDArray[np.float64], certificate: dict[str, Any
     return tuple(leaves)
 
 
-def _tasks(
-    plan: Plan, params: Params, store: Store, weights: NDArray[np.float64], safety: PlanSafety | None
-) -> tuple[Task, ...]:
-    """A task per law: where laws are fitted to means of tasks, these means."""
-    table = read_table(plan, plan.fitted, store)
-    targets = _targets(plan, params, store)
-    items = read_sizes(store, items_key(plan.suite, params.tokenizer.digest))
-    prior_scores, proposal_scores = (targets.scores(s, table.tasks) for s in _validation_scores(plan, store))
-    observed = targets.scores(table.scores, table.tasks)
-    laws = _Laws.of(plan, store, weights, safety)
-    return tuple(
-        Task(
-            name=target.name,
-            family=target.family,
-            weight=target.weight,
-            items=sum(items[task] for task in target.shares),
-            observed=observed[:, i],
-            heldout=laws.heldout[:, i],
-            effect=laws.effect[i],
-            prior_predicted=float(laws.at_prior[i]),
-            proposal_predicted=float(laws.at_proposal[i]),
-            prior_measured=tuple(prior_scores[:, i].tolist()),
-            proposal_measured=tuple(proposal_scores[:, i].tolist()),
-            noise_sd=_pooled_sd(prior_scores[:, i], proposal_scores[:, i]),
-            c=float(laws.c[i]),
-            penalty=laws.penalties.get(target.name, math.nan),
-        )
-        for i, target in enumerate(targets.laws)
-    )
+def _uncertainty(solved: Mapping[str, Any]) -> Uncertainty | None:
+    """What the proposal says of it; None where no laws were resampled."""
+    if "uncertainty" not in solved:
+        return None
+    found = solved["uncertainty"]
+    gain = found["gain"]["low"], found["gain"]["high"]
+    return Uncertainty(found["resamples"], found["level"], gain, found["regret"])
 
 
-def _targets(plan: Plan, params: Params, store: Store) -> Targets:
-    """What the laws are fitted to; every task, where the plan has no laws."""
-    if plan.law is None:
-        return choose_targets(plan.tasks, RegressionParams(huber_delta=params.regression.huber_delta))
-    return read_laws(plan, store).targets
-
-
-@dataclass(frozen=True)
-class _Laws:
-    """What the laws say, per law; NaN where the plan has none."""
-
-    c: NDArray[np.float64]
-    effect: NDArray[np.float64]
-    at_prior: NDArray[np.float64]
-    at_proposal: NDArray[np.float64]
-    heldout: NDArray[np.float64]
-    penalties: dict[str, float]
-
-    @classmethod
-    def of(cls, plan: Plan, store: Store, weights: NDArray[np.float64], safety: PlanSafety | None) -> "_Laws":
-        """Read the plan's laws. The natural prior has other ratios than the frozen ones, so that its prediction takes
-        the laws of leaves within virtual domains, where they are known."""
-        if plan.law is None:
-            n = len(plan.tasks)
-            nothing = np.full(n, math.nan)
-            return cls(nothing, np.full((n, len(plan.coordinates)), math.nan), nothing, nothing, np.empty((0, n)), {})
-        laws = read_laws(plan, store)
-        n = len(laws.targets.laws)
-        collapsed = np.array([coordinate.prior for coordinate in plan.coordinates])
-        at_prior = laws.predict(collapsed[None])[0]
-        if plan.virtual:
-            natural = np.array([leaf.prior for leaf in plan.leaves])
-            leaf_c, leaf_t = (safety and safety.leaf_law) or (np.full(n, math.nan), np.zeros((n, len(natural))))
-            at_prior = leaf_c + np.exp(leaf_t @ natural)
-        runs, heldout = read_heldout(plan, store)
-        return cls(
-            c=laws.family.c_ if isinstance(laws.family, LogLinear) else np.full(n, math.nan),
-            effect=laws.effects(collapsed),
-            at_prior=at_prior,
-            at_proposal=laws.predict(plan.space.collapse(weights)[None])[0],
-            heldout=heldout[[runs.index(run.key) for run in plan.fitted]],
-            penalties=store.manifest(LAW, plan.law)["facts"].get("penalties", {}),
-        )
-
-
-def _validation_scores(plan: Plan, store: Store) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores (seeds, n) of the prior and of the proposal, paired by seed."""
-    tasks = [task.name for task in plan.tasks]
-    prior_of = {run.spec.seed: run.evaluation for run in plan.prior_runs}
-    prior = [read_scores(EVALUATION, prior_of[run.seed], "scores.json", tasks, store) for run in plan.validation]
-    proposal = [read_scores(VALIDATION, run.key, "evaluation/scores.json", tasks, store) for run in plan.validation]
-    shape = (len(plan.validation), len(tasks))
-    return np.array(prior).reshape(shape), np.array(proposal).reshape(shape)
-
-
-def _mean_scores(plan: Plan, params: Params, store: Store) -> list[NDArray[np.float64]]:
-    targets, tasks = _targets(plan, params, store), [task.name for task in plan.tasks]
-    return [targets.scores(scores, tasks) @ targets.weights for scores in _validation_scores(plan, store)]
-
-
-def _pooled_sd(*groups: NDArray[np.float64]) -> float:
-    """Standard deviation within groups of seeds, each around its own mean; NaN without a group of two."""
-    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups if len(group) > 1)
-    freedom = sum(len(group) - 1 for group in groups if len(group) > 1)
-    return math.sqrt(squares / freedom) if freedom else math.nan
+def _bounds(plan: Plan, weights: Floats, certificate: Mapping[str, Any]) -> tuple[Bound, ...]:
+    """Binding bounds with their prices, dearest first."""
+    at_cap = weights >= np.array([leaf.cap for leaf in plan.leaves]) * (1 - _AT_BOUND)
+    lower = np.array([leaf.lower for leaf in plan.leaves])
+    at_floor = (lower > 0) & (weights <= lower * (1 + _AT_BOUND))
+    per_billion = certificate.get("per_billion_tokens", {})
+    bounds = []
+    for c, coordinate in enumerate(plan.coordinates):
+        members = coordinate.virtual & (plan.space.of == c)
+        holding = {
+            kind: tuple(plan.leaves[j].name for j in np.flatnonzero(members & at))
+            for kind, at in (("cap", at_cap), ("floor", at_floor))
+        }
+        price = certificate["shadow_prices"].get(coordinate.id)
+        if price is not None:
+            per_token = per_billion.get(coordinate.id, math.nan) / BILLION
+            bounds.append(Bound(coordinate.name, "cap", coordinate.cap, price, per_token, holding["cap"]))
+        price = certificate.get("floor_prices", {}).get(coordinate.id)
+        if price is not None:
+            bounds.append(Bound(coordinate.name, "floor", coordinate.lower, price, held_by=holding["floor"]))
+    return tuple(sorted(bounds, key=lambda bound: -bound.price))
 
 
 def _swarm(plan: Plan, store: Store) -> Swarm:
@@ -197,7 +143,19 @@ def _swarm(plan: Plan, store: Store) -> Swarm:
         seeds=tuple(run.spec.seed for run in plan.fitted),
         tokens=tuple(cost["tokens"] for cost in costs),
         seconds=tuple(cost["seconds"] for cost in costs),
+        added=_rounds(plan, store),
+        rounds=plan.rounds,
+        stopped=plan.stopped,
     )
+
+
+def _rounds(plan: Plan, store: Store) -> tuple[int, ...]:
+    """Runs that each round of a growing swarm added; nothing if it does not grow, or plans of its rounds are gone."""
+    keys = [round_key(plan.key, number) for number in range(1, plan.rounds)]
+    if not keys or not all(store.has(PLAN, key) for key in keys):
+        return ()
+    sizes = [len(store.read_json(PLAN, key, "plan.json")["swarm"]) for key in keys] + [len(plan.swarm)]
+    return tuple(count for count in np.diff(sizes, prepend=0).tolist() if count)
 
 
 def _costs(plan: Plan, store: Store) -> tuple[Cost, ...]:
@@ -251,7 +209,7 @@ def _provenance(plan: Plan, store: Store) -> tuple[tuple[str, str], ...]:
 
 def _notes(data: ReportData) -> tuple[str, ...]:
     """What a reader must know before trusting the numbers."""
-    notes = []
+    notes = weak_task_notes(data.noise)
     if data.noise_ratio < NOISE_TARGET:
         notes.append(
             f"The swarm's spread of the mean score is only {data.noise_ratio:.1f} seed standard deviations "

@@ -6,103 +6,16 @@ numbers on the page cannot contradict each other.
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
-Array = NDArray[np.float64]
-Status = Literal["better", "worse", "indistinguishable", "unproven"]
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Gain:
-    """Prior against proposal, in BPB: what the laws predict and what seeds measured, paired by position."""
-
-    prior_predicted: float
-    proposal_predicted: float
-    prior_measured: tuple[float, ...] = ()
-    proposal_measured: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.prior_measured) != len(self.proposal_measured):
-            raise ValueError(
-                f"seeds are paired: {len(self.prior_measured)} measurements of the prior, "
-                f"{len(self.proposal_measured)} of the proposal"
-            )
-
-    @property
-    def seeds(self) -> int:
-        """Number of paired seeds."""
-        return len(self.prior_measured)
-
-    @property
-    def predicted(self) -> float:
-        """Predicted gain in percent of the prior's BPB; positive is better; NaN without a prediction."""
-        return 100 * (self.prior_predicted - self.proposal_predicted) / self.prior_predicted
-
-    @property
-    def measured(self) -> float:
-        """Measured gain in percent of the prior's mean BPB; NaN without seeds."""
-        return float(np.mean(self._per_seed)) if self.seeds else math.nan
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the measured gain in percent, over paired seeds; NaN below two seeds."""
-        return float(np.std(self._per_seed, ddof=1)) / math.sqrt(self.seeds) if self.seeds > 1 else math.nan
-
-    @property
-    def standard_errors(self) -> float:
-        """Distance of the measured gain from zero in standard errors, without sign; NaN below two seeds."""
-        if self.standard_error == 0:
-            return math.inf if self.measured else 0.0
-        return abs(self.measured) / self.standard_error
-
-    @property
-    def status(self) -> Status:
-        """Better or worse only if the 95 % Student interval of the paired difference leaves out zero."""
-        if not math.isfinite(self.measured) or self.seeds < 2:
-            return "unproven"
-        if not self.standard_errors > stats.t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1):
-            return "indistinguishable"
-        return "better" if self.measured > 0 else "worse"
-
-    @property
-    def verdict(self) -> str:
-        """The result as one sentence, whatever its sign."""
-        if self.seeds == 0:
-            if not math.isfinite(self.predicted):
-                if math.isfinite(self.proposal_predicted):
-                    return "gain is not known: the prior was neither predicted nor measured"
-                return "proposal was neither predicted nor measured"
-            return f"proposal is predicted to be {_direction(self.predicted)}; not measured, validation is off"
-        if not math.isfinite(self.measured):
-            return "proposal cannot be judged: a score of the seeds is missing"
-        if self.seeds == 1:
-            return f"proposal is {_direction(self.measured)} in one seed, which cannot tell a gain from noise"
-        away = (
-            "no spread between them"
-            if math.isinf(self.standard_errors)
-            else f"{self.standard_errors:.1f} standard errors"
-        )
-        evidence = f"± {self.standard_error:.1f} % ({self.seeds} seeds, {away})"
-        if self.status == "indistinguishable":
-            return f"proposal is not distinguishable from the prior: {_direction(self.measured)} {evidence}"
-        return f"proposal is {_direction(self.measured)} {evidence}"
-
-    @property
-    def _per_seed(self) -> Array:
-        prior, proposal = np.array(self.prior_measured), np.array(self.proposal_measured)
-        return 100 * (prior - proposal) / prior.mean()
-
-
-def _direction(gain: float) -> str:
-    return f"{'better' if gain >= 0 else 'worse'} by {abs(gain):.1f} %"
+from olmix.report.ancestry import Generation, Reuse, Spending
+from olmix.report.gain import Array, Gain
+from olmix.report.laws import Laws, Noise, Uncertainty
 
 
 @dataclass(frozen=True)
@@ -118,8 +31,14 @@ class Leaf:
     prior: float
     weight: float
     """Share of the proposal."""
+    low: float = math.nan
+    """Lowest weight that resampled laws ask for, at the level of the report's uncertainty; NaN where not known."""
+    high: float = math.nan
+    """Highest weight that they ask for."""
     cap: float = math.inf
-    """Largest weight allowed, k N / R."""
+    """Largest weight allowed, k N / R or less."""
+    floor: float = 0.0
+    """Least weight allowed."""
     binding: bool = False
     """The proposal sits on the cap."""
     shadow_price: float | None = None
@@ -127,16 +46,23 @@ class Leaf:
     virtual: str | None = None
     """Virtual domain that the leaf is frozen in, under mixture reuse."""
 
+    @property
+    def at_floor(self) -> bool:
+        """Whether the proposal sits on the least weight, which is above 0."""
+        return 0 < self.floor >= self.weight * (1 - 1e-9)
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One task: its scores over the K runs, its law, and the two mixtures under comparison. All scores in BPB."""
+    """What one law is fitted to, a task or a mean of tasks: its scores over the K runs, its law, and the two mixtures
+    under comparison. All scores in BPB."""
 
     name: str
     family: str
     weight: float
     """Share in the mean; shares are normalised over the tasks."""
     items: int
+    """Items of the task, or of all tasks in the mean."""
     observed: Array
     """(K,) score of each run."""
     heldout: Array
@@ -152,11 +78,9 @@ class Task:
     noise_sd: float = math.nan
     """Standard deviation over seeds at one mixture."""
     c: float = math.nan
-    """Constant of the law f(p) = c + exp(t'p)."""
-    t: Array = field(default_factory=lambda: np.empty(0))
-    """(d,) coefficients of the law; may be empty."""
+    """Constant of a log-linear law, f(p) = c + exp(t'p)."""
     penalty: float = math.nan
-    """Ridge penalty on t."""
+    """Its ridge penalty on t."""
 
     @property
     def gain(self) -> Gain:
@@ -192,6 +116,34 @@ class Swarm:
     """Tokens trained on."""
     seconds: tuple[float, ...]
     """Training time; NaN when unknown."""
+    added: tuple[int, ...] = ()
+    """Runs that each round added, if it was grown in rounds and this is known: the first runs are those of round 1."""
+    rounds: int = 1
+    """Rounds that it could have been grown in."""
+    stopped: str = ""
+    """Why it was not grown further, if it was not."""
+
+    @property
+    def round_of(self) -> list[int | None]:
+        """Round (K,) that each run was added in; none for runs of earlier generations."""
+        numbers = [number for number, count in enumerate(self.added, start=1) for _ in range(count)]
+        return [*numbers, *(None for _ in self.runs[len(numbers) :])]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound on a leaf or a virtual domain at which the proposal sits, and what it costs."""
+
+    name: str
+    kind: Literal["cap", "floor"]
+    """Largest or least weight."""
+    weight: float
+    price: float
+    """Shadow price: fall of the objective in BPB per unit of weight that a cap is raised or a floor lowered."""
+    per_token: float = math.nan
+    """Fall of the objective in BPB per token that there would be more of it; NaN where tokens do not set the bound."""
+    held_by: tuple[str, ...] = ()
+    """Leaves at their bounds that hold a virtual domain."""
 
 
 @dataclass(frozen=True)
@@ -203,109 +155,6 @@ class Cost:
     tokens: float
     flops: float
     core_seconds: float
-
-
-@dataclass(frozen=True)
-class Spending:
-    """Cost of the proxy runs of a generation; NaN where unknown."""
-
-    runs: float
-    tokens: float
-    flops: float
-    core_seconds: float
-
-    def __add__(self, other: "Spending") -> "Spending":
-        return Spending(
-            self.runs + other.runs,
-            self.tokens + other.tokens,
-            self.flops + other.flops,
-            self.core_seconds + other.core_seconds,
-        )
-
-    def saved_against(self, full: "Spending") -> "Spending":
-        """Share of every quantity that is saved against another cost, 1 - self / full; NaN where full is 0."""
-        return Spending(
-            _saved(self.runs, full.runs),
-            _saved(self.tokens, full.tokens),
-            _saved(self.flops, full.flops),
-            _saved(self.core_seconds, full.core_seconds),
-        )
-
-
-def _saved(spent: float, full: float) -> float:
-    return 1 - spent / full if full > 0 else math.nan
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One mixture in the history of the domain set: an accepted one, or today's."""
-
-    name: str
-    parent: str | None
-    """Generation that this one was planned from; none for a full swarm."""
-    strategy: str
-    """Reuse strategy: full, partial, swarm or none."""
-    update: Mapping[str, Sequence[str]]
-    """Names of leaves since the parent by operator: added, removed, revised, partitioned."""
-    weights: Mapping[str, float]
-    """The mixture by leaf name."""
-    spent: Spending
-    """Cost of the swarm runs that no earlier generation had paid for."""
-    full: Spending
-    """What full recomputation of this generation would have cost."""
-    gain: float
-    """Measured gain over the prior in percent; NaN where it was not measured."""
-    virtual: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Frozen ratios of each virtual domain by leaf name."""
-    today: bool = False
-    """The mixture of this report."""
-
-    @property
-    def frozen(self) -> frozenset[str]:
-        """Leaves whose ratios were reused."""
-        return frozenset(leaf for ratios in self.virtual.values() for leaf in ratios)
-
-    @property
-    def frozen_weight(self) -> float:
-        """Share of the mixture that lies in virtual domains, ρ."""
-        return sum(self.weights.get(leaf, 0.0) for leaf in self.frozen)
-
-
-@dataclass(frozen=True)
-class Reuse:
-    """What happened to the domain set since the parent generation, and what of its mixture is reused (section 4)."""
-
-    strategy: str
-    """full, partial, swarm or none."""
-    parent: str
-    update: Mapping[str, Sequence[str]]
-    """Names of leaves by operator: added, removed, revised, partitioned."""
-    lineage: Mapping[str, Sequence[str]]
-    """Regrouped or renamed leaf → the parent's leaves that it comes from."""
-    virtual: Mapping[str, Mapping[str, float]]
-    """Frozen ratios of each virtual domain by leaf name."""
-    free: tuple[str, ...]
-    """Leaves that are recomputed."""
-    kappa: float = math.nan
-    """Coupling of frozen and free leaves over the tasks (Eq. 10)."""
-    recomputed_weight: float = math.nan
-    """1 - ρ, weight of the free leaves."""
-    gap: float = math.nan
-    """BPB that the frozen ratios cost against solving for all leaves, under the laws."""
-    coupled: tuple[tuple[str, float], ...] = ()
-    """Frozen leaves, each with the share of the gap that freeing it closes, largest first."""
-    suggestion: tuple[str, ...] = ()
-    """Frozen leaves that are worth recomputing; none where reuse is safe."""
-    suggestion_runs: float = math.nan
-    """Proxy runs that the suggestion costs."""
-    unknown: str = ""
-    """Why the quantities could not be computed."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def carried_over(self) -> bool:
-        """Nothing is free: the mixture is the parent's without the leaves that are gone, and no run is needed."""
-        return bool(self.virtual) and not self.free
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,7 +179,15 @@ class ReportData:
     """Names of the d coordinates of the laws: leaves, and virtual domains under mixture reuse."""
     noise_sd: float = math.nan
     """Standard deviation of the mean BPB over seeds at one mixture."""
+    laws: Laws | None = None
+    """The laws in force; none for a mixture that is carried over."""
+    uncertainty: Uncertainty | None = None
+    """None where no laws were resampled."""
+    noise: Noise = field(default_factory=Noise)
+    """Signal and noise of every task of the suite."""
     certificate: Mapping[str, Any] = field(default_factory=dict)
+    bounds: tuple[Bound, ...] = ()
+    """Bounds that bind."""
     costs: tuple[Cost, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -353,12 +210,15 @@ class ReportData:
                 (f"{task.name}.observed", task.observed.shape, (K,)),
                 (f"{task.name}.heldout", task.heldout.shape, (K,)),
                 (f"{task.name}.effect", task.effect.shape, (d,)),
-                (f"{task.name}.t", task.t.shape, (d,) if task.t.size else (0,)),
                 (f"{task.name}.prior_measured", (task.gain.seeds,), (self.tasks[0].gain.seeds,)),
             ]
         for name, found, shape in expected:
             if found != shape:
                 raise ValueError(f"{name}: shape {found}, expected {shape}")
+        if self.laws is None and self.has_effects:
+            raise ValueError("laws: effects are given, and not of what family they are")
+        if sum(self.swarm.added) > K:
+            raise ValueError(f"swarm.added: rounds added {sum(self.swarm.added)} runs, there are {K}")
         if any(generation.today for generation in self.generations[:-1]):
             raise ValueError("generations: only the last one can be today's")
         if self.reuse is not None:
@@ -376,9 +236,24 @@ class ReportData:
         return gain.verdict
 
     @property
-    def has_laws(self) -> bool:
-        """Whether any effect is known: a mixture that is carried over has no laws."""
+    def has_effects(self) -> bool:
+        """Whether any effect is known: laws of some families have no gradient, and carried-over mixtures no laws."""
         return any(np.isfinite(task.effect).any() for task in self.tasks)
+
+    @property
+    def mean_name(self) -> str:
+        """What the weighted mean of the tasks is called: those that noise drowns may have been dropped."""
+        return "mean of kept tasks" if self.noise.of("dropped") else "mean of all tasks"
+
+    @property
+    def row_name(self) -> str:
+        """What the tasks of this report are: families of tasks or all of them, where laws are fitted to such means."""
+        return {"task": "task", "family": "family", "aggregate": "mean"}[self.laws.granularity if self.laws else "task"]
+
+    @property
+    def suite_tasks(self) -> int:
+        """Tasks of the suite, whether or not each has a law of its own and counts."""
+        return len(self.noise.tasks) or len(self.tasks)
 
     @property
     def cumulative_spent(self) -> tuple[Spending, ...]:
@@ -412,11 +287,14 @@ class ReportData:
     def headline(self) -> Gain:
         """Prior against proposal on the weighted mean of the tasks."""
         w = self.task_weights
+        frozen = any(leaf.virtual for leaf in self.leaves)  # the interval is then that over another prior
+        interval = (math.nan, math.nan) if self.uncertainty is None or frozen else self.uncertainty.gain
         return Gain(
             float(w @ [task.prior_predicted for task in self.tasks]),
             float(w @ [task.proposal_predicted for task in self.tasks]),
             tuple((w @ [task.prior_measured for task in self.tasks]).tolist()),
             tuple((w @ [task.proposal_measured for task in self.tasks]).tolist()),
+            interval,
         )
 
     @property
@@ -430,13 +308,19 @@ class ReportData:
         return self.task_weights @ np.array([task.heldout for task in self.tasks])
 
     @property
+    def heldout_error(self) -> float:
+        """Cross-validated error: root mean square over standard deviation, averaged over tasks; 1 is a constant's."""
+        errors = [task.error / spread(task.observed, 0) for task in self.tasks if spread(task.observed, 0) > 0]
+        return float(np.mean(errors)) if errors else math.nan
+
+    @property
     def swarm_sd(self) -> float:
         """Standard deviation of the mean BPB over the mixtures of the swarm: the signal."""
         return spread(self.scores)
 
     @property
     def noise_ratio(self) -> float:
-        """Signal over noise: swarm sd / seed sd of the mean BPB."""
+        """Signal over noise: swarm sd / seed sd of the mean BPB; NaN where the seeds agree."""
         return self.swarm_sd / self.noise_sd if self.noise_sd else math.nan
 
     @property
@@ -466,9 +350,9 @@ class ReportData:
         return weight * self.target_tokens / leaf.tokens if leaf.tokens else math.nan
 
 
-def spread(values: Array) -> float:
+def spread(values: Array, ddof: int = 1) -> float:
     """Standard deviation of a sample; NaN below two values."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return float(np.std(values, ddof=ddof)) if len(values) > 1 else math.nan
 
 
 def correlation(x: Array, y: Array) -> float:

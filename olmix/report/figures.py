@@ -7,13 +7,17 @@ from statistics import mean
 from markupsafe import Markup
 
 from olmix.report import format as show
-from olmix.report.data import Gain, Leaf, ReportData, Task
+from olmix.report.data import Leaf, ReportData, Task
+from olmix.report.gain import Gain
 from olmix.report.svg import (
     BOLD,
+    GROUP,
+    LINE,
     Scale,
     diamond,
     dot,
     drawing,
+    element,
     gutter,
     key,
     line,
@@ -21,27 +25,27 @@ from olmix.report.svg import (
     rect,
     row,
     row_label,
-    shorten,
     text,
+    text_width,
+    wrap,
     x_axis,
 )
 
 WIDTH = 920
-ROW = 20
-MEAN = "mean of all tasks"
+ROW = 20.0
 
 
 def mixture(data: ReportData, leaves: Sequence[Leaf], legend: bool = True) -> Markup:
-    """Weight of the proposal (bar) over the prior (wide bar behind) with the caps (mark), one row per leaf.
+    """Weight of the proposal (bar, with its interval) over the prior (wide bar behind) with the caps, a row per leaf.
 
     The scale is that of all leaves, so that a long list can be drawn in parts.
     """
-    left = gutter([leaf.name for leaf in data.leaves])
+    left = gutter(text_width(leaf.name) for leaf in data.leaves)
     right = WIDTH - 178
-    largest = max(max(leaf.weight, leaf.prior) for leaf in data.leaves) or 1.0
-    scale = Scale(0, largest * 1.04, left, right)
+    shown = [value for leaf in data.leaves for value in (leaf.weight, leaf.prior, leaf.high) if math.isfinite(value)]
+    scale = Scale(0, (max(shown) or 1.0) * 1.04, left, right)
     top = 50 if legend else 24
-    bottom = top + ROW * len(leaves)
+    rows, bottom = _rows([(leaf.name, left - 10) for leaf in leaves], top)
     percent = Scale(0, 100 * scale.high, left, right)
     parts = [
         x_axis(percent, top, bottom, " %"),
@@ -49,20 +53,10 @@ def mixture(data: ReportData, leaves: Sequence[Leaf], legend: bool = True) -> Ma
         text(right + 120, top - 8, "of prior", "head", "end"),
     ]
     if legend:
-        marks = [
-            (rect(-8, -4, 16, 8, "bar", 1), "proposal"),
-            (rect(-8, -7, 16, 14, "prior", 1), "prior"),
-            (line(0, -8, 0, 8, "cap"), "cap, k N / R (where it fits the scale)"),
-        ]
-        if any(leaf.virtual for leaf in data.leaves):
-            frozen = rect(-8, -4, 16, 8, "bar frozen", 1)
-            solved = [] if all(leaf.virtual for leaf in data.leaves) else [(marks[0][0], "proposal, recomputed")]
-            marks[:1] = [*solved, (frozen, "proposal, frozen ratio")]
-        parts.append(key(left, 16, marks))
-    for index, leaf in enumerate(leaves):
-        y = top + index * ROW + ROW / 2
+        parts.append(key(left, 16, _mixture_marks(data)))
+    for leaf, (y, height) in zip(leaves, rows, strict=True):
         content = [
-            row_label(leaf.name, left - 8, y + 4, left - 10),
+            row_label(leaf.name, left - 8, y, left - 10),
             rect(left, y - 7, scale(leaf.prior) - left, 14, "prior", 1),
             rect(left, y - 4, scale(leaf.weight) - left, 8, "bar frozen" if leaf.virtual else "bar", 1),
             text(right + 64, y + 4, show.weight(leaf.weight), "value", "end"),
@@ -70,10 +64,41 @@ def mixture(data: ReportData, leaves: Sequence[Leaf], legend: bool = True) -> Ma
         ]
         if leaf.cap <= scale.high:
             content.append(line(scale(leaf.cap), y - 8, scale(leaf.cap), y + 8, "cap"))
-        if leaf.binding:
-            content.append(text(right + 134, y + 4, "at cap", "value capped"))
-        parts.append(row(leaf_tip(data, leaf), 0, y - ROW / 2, WIDTH, ROW, *content))
+        if math.isfinite(leaf.low) and math.isfinite(leaf.high):
+            content.append(_whisker(scale(leaf.low), scale(leaf.high), y))
+        if leaf.binding or leaf.at_floor:
+            content.append(text(right + 134, y + 4, "at cap" if leaf.binding else "at floor", "value capped"))
+        parts.append(row(leaf_tip(data, leaf), 0, y - height / 2, WIDTH, height, *content))
     return drawing(WIDTH, bottom + 24, "Weight of each leaf in the proposal and in the prior, with its cap", *parts)
+
+
+def _rows(labels: Sequence[tuple[str, float]], top: float) -> tuple[list[tuple[float, float]], float]:
+    """Middle and height of each row, tall enough for its label in the width that it has; where the last one ends."""
+    rows = []
+    for name, width in labels:
+        height = max(ROW, LINE * len(wrap(name, width)) + 6)
+        rows.append((top + height / 2, height))
+        top += height
+    return rows, top
+
+
+def _mixture_marks(data: ReportData) -> list[tuple[Markup, str]]:
+    """Legend of the mixture."""
+    solid, outlined = rect(-8, -4, 16, 8, "bar", 1), rect(-8, -4, 16, 8, "bar frozen", 1)
+    marks = [(solid, "proposal")]
+    if any(leaf.virtual for leaf in data.leaves):
+        solved = [] if all(leaf.virtual for leaf in data.leaves) else [(solid, "proposal, recomputed")]
+        marks = [*solved, (outlined, "proposal, frozen ratio")]
+    if data.uncertainty is not None:
+        marks.append((_whisker(-8, 8, 0), data.uncertainty.interval))
+    marks.append((rect(-8, -7, 16, 14, "prior", 1), "prior"))
+    marks.append((line(0, -8, 0, 8, "cap"), "cap"))
+    return marks
+
+
+def _whisker(low: float, high: float, y: float, kind: str = "interval") -> Markup:
+    """An interval: a line between two ends."""
+    return element("path", d=f"M{low:.2f} {y:g}H{high:.2f}M{low:.2f} {y - 3:g}v6M{high:.2f} {y - 3:g}v6", class_=kind)
 
 
 def factor(leaf: Leaf) -> str:
@@ -90,59 +115,86 @@ def leaf_tip(data: ReportData, leaf: Leaf) -> str:
         f"proposal {show.weight(leaf.weight)}, {show.number(data.epochs(leaf, leaf.weight), 2)} epochs",
         f"prior {show.weight(leaf.prior)}, {show.number(data.epochs(leaf, leaf.prior), 2)} epochs",
         f"cap {show.cap(leaf.cap)}{', binding' if leaf.binding else ''}",
+        *([f"at least {show.weight(leaf.floor)}{', binding' if leaf.at_floor else ''}"] if leaf.floor else []),
         f"{show.count(leaf.tokens)} tokens",
     ]
+    if data.uncertainty is not None and math.isfinite(leaf.low):
+        lines.insert(2, f"{data.uncertainty.interval} {show.weights(leaf.low, leaf.high)}")
     return "\n".join([*lines, f"ratio frozen in {leaf.virtual}"] if leaf.virtual else lines)
 
 
 def gains(data: ReportData) -> Markup:
     """Predicted (diamond) and measured (dot, ± 1 standard error) gain of the mean and of each task, in percent."""
-    rows: list[tuple[str, Gain] | str] = [(MEAN, data.headline)]
-    for family, tasks in data.families.items():
-        rows += [family, *((task.name, task.gain) for task in sorted(tasks, key=_gain, reverse=True))]
-    shown = [entry[1] for entry in rows if not isinstance(entry, str)]
-    values = [gain.predicted for gain in shown] + [
+    rows = _gain_rows(data)
+    shown = [gain for _, gain in rows if gain is not None]
+    ends = [gain.predicted_low for gain in shown] + [gain.predicted_high for gain in shown]
+    values = [*ends, *(gain.predicted for gain in shown)] + [
         gain.measured + side * (gain.standard_error if gain.seeds > 1 else 0) for gain in shown for side in (-1, 1)
     ]
     scale_values = [value for value in [*values, 0.0] if math.isfinite(value)]
-    left, right = gutter([task.name for task in data.tasks] + [MEAN]), WIDTH - 200
+    left = gutter(text_width(name) * _boldness(data, name, gain is None) for name, gain in rows)
+    right = WIDTH - 200
     step = nice_step(max(max(scale_values) - min(scale_values), 0.1) / 6)
     low, high = math.floor(min(scale_values) / step) * step, math.ceil(max(scale_values) / step) * step
     scale = Scale(low, max(high, low + step), left + 8, right)
-    top, bottom = 50, 50 + ROW * len(rows)
+    top = 50
+    places, bottom = _rows([(name, (left - 10) / _boldness(data, name, gain is None)) for name, gain in rows], top)
     predicted = any(math.isfinite(gain.predicted) for gain in shown)
-    marks = [(diamond(0, 0, 6.5, "predicted"), "predicted by the law")] if predicted else []
-    if data.headline.seeds:
-        legend = f"measured, {show.counted(data.headline.seeds, 'seed')}"
-        legend += ", ± 1 standard error" if data.headline.seeds > 1 else ""
-        marks.append((dot(0, 0, 4, "better"), legend))
     parts = [
         x_axis(scale, top, bottom, " %", "gain in BPB against the prior (right is better)"),
-        key(left + 8, 16, marks),
+        key(left + 8, 16, _gain_legend(data, predicted)),
         text(right + 192, top - 8, "measured", "head", "end"),
     ]
     if predicted:
         parts.append(text(right + 80, top - 8, "predicted", "head", "end"))
-    for index, entry in enumerate(rows):
-        y = top + index * ROW + ROW / 2
-        if isinstance(entry, str):
-            parts.append(text(left - 8, y + 5, shorten(entry, (left - 10) / BOLD), "group", "end"))
+    for (name, gain), (y, height) in zip(rows, places, strict=True):
+        if gain is None:
+            parts.append(row_label(name, left - 8, y + 1, (left - 10) / GROUP, "group"))
             continue
-        name, gain = entry
-        content = [_task_label(name, left, y), *_gain_marks(gain, scale, y)]
+        content = [_task_label(data, name, left, y), *_gain_marks(gain, scale, y)]
         tip = name
         if predicted:
             content.append(text(right + 80, y + 4, show.signed(gain.predicted, 1, " %"), "value soft", "end"))
             tip += f"\npredicted {_change(gain.prior_predicted, gain.proposal_predicted)}"
+            if data.uncertainty is not None and gain.interval:
+                tip += f"\n{data.uncertainty.interval} of the gain {gain.interval} %"
         content.append(text(right + 192, y + 4, measured_gain(gain), "value", "end"))
         if gain.seeds:
             tip += f"\nmeasured {_change(mean(gain.prior_measured), mean(gain.proposal_measured))}\n{gain.verdict}"
-        parts.append(row(tip, 0, y - ROW / 2, WIDTH, ROW, *content))
+        parts.append(row(tip, 0, y - height / 2, WIDTH, height, *content))
     return drawing(WIDTH, bottom + 44, "Predicted and measured gain of each task", *parts)
 
 
-def _task_label(name: str, left: float, y: float) -> Markup:
-    return row_label(name, left - 8, y + 4, left - 10, "label strong" if name == MEAN else "label")
+def _gain_rows(data: ReportData) -> list[tuple[str, Gain | None]]:
+    """The mean, then the tasks, best first, each family under its name; no name where a task is its family."""
+    rows: list[tuple[str, Gain | None]] = [(data.mean_name, data.headline)]
+    if data.row_name == "family":
+        return rows + [(task.name, task.gain) for task in sorted(data.tasks, key=_gain, reverse=True)]
+    for family, tasks in data.families.items() if data.row_name == "task" else ():
+        rows += [(family, None), *((task.name, task.gain) for task in sorted(tasks, key=_gain, reverse=True))]
+    return rows
+
+
+def _gain_legend(data: ReportData, predicted: bool) -> list[tuple[Markup, str]]:
+    marks = []
+    if predicted:
+        known = f", {data.uncertainty.interval}" if data.uncertainty and data.headline.interval else ""
+        marks.append((diamond(0, 0, 6.5, "predicted"), f"predicted by the law{known}"))
+    if data.headline.seeds:
+        legend = f"measured, {show.counted(data.headline.seeds, 'seed')}"
+        legend += ", ± 1 standard error" if data.headline.seeds > 1 else ""
+        marks.append((dot(0, 0, 4, "better"), legend))
+    return marks
+
+
+def _boldness(data: ReportData, name: str, group: bool = False) -> float:
+    """How much wider than plain text the label of a task, of the mean or of a family is."""
+    return GROUP if group else BOLD if name == data.mean_name else 1.0
+
+
+def _task_label(data: ReportData, name: str, left: float, y: float) -> Markup:
+    kind = "label strong" if name == data.mean_name else "label"
+    return row_label(name, left - 8, y, (left - 10) / _boldness(data, name), kind)
 
 
 def _gain(task: Task) -> float:
@@ -152,6 +204,8 @@ def _gain(task: Task) -> float:
 
 def _gain_marks(gain: Gain, scale: Scale, y: float) -> list[Markup]:
     marks = []
+    if gain.interval:
+        marks.append(_whisker(scale(gain.predicted_low), scale(gain.predicted_high), y, "interval predicted"))
     if math.isfinite(gain.predicted):
         marks.append(diamond(scale(gain.predicted), y, 6.5, "predicted"))
     if math.isfinite(gain.measured):
@@ -212,13 +266,15 @@ def seeds(data: ReportData) -> Markup:
 
 def noise(data: ReportData) -> Markup:
     """Spread over the swarm (signal) and over seeds (noise) for the mean and each task, on a log scale."""
-    rows = [(MEAN, data.swarm_sd, data.noise_sd)]
-    rows += [(task.name, task.swarm_sd, task.noise_sd) for tasks in data.families.values() for task in tasks]
+    rows = [(data.mean_name, data.swarm_sd, data.noise_sd)]
+    if data.row_name != "mean":
+        rows += [(task.name, task.swarm_sd, task.noise_sd) for tasks in data.families.values() for task in tasks]
     values = [value for _, *both in rows for value in both if math.isfinite(value) and value > 0]
     low, high = (min(values) / 1.3, max(values) * 1.3) if values else (0.001, 1.0)
-    left, right = gutter([name for name, *_ in rows]), WIDTH - 100
+    left, right = gutter(text_width(name) * _boldness(data, name) for name, *_ in rows), WIDTH - 100
     scale = Scale(low, high, left + 8, right, log=True)
-    top, bottom = 50, 50 + ROW * len(rows)
+    top = 50
+    places, bottom = _rows([(name, (left - 10) / _boldness(data, name)) for name, *_ in rows], top)
     marks = [
         (dot(0, 0, 4.5, "signal"), "between mixtures of the swarm"),
         (dot(0, 0, 4, "noise"), "between seeds of one mixture"),
@@ -228,14 +284,13 @@ def noise(data: ReportData) -> Markup:
         key(left + 8, 16, marks),
         text(right + 92, top - 8, "signal / noise", "head", "end"),
     ]
-    for index, (name, signal, seed) in enumerate(rows):
-        y = top + index * ROW + ROW / 2
-        content = [_task_label(name, left, y)]
+    for (name, signal, seed), (y, height) in zip(rows, places, strict=True):
+        content = [_task_label(data, name, left, y)]
         drawn = [(value, kind) for value, kind in ((seed, "noise"), (signal, "signal")) if math.isfinite(value)]
         if len(drawn) == 2:
             content.append(line(scale(seed), y, scale(signal), y, "span"))
         content += [dot(scale(value), y, 4 if kind == "noise" else 4.5, kind) for value, kind in drawn]
         content.append(text(right + 92, y + 4, show.ratio(signal / seed if seed else math.nan), "value", "end"))
         tip = f"{name}\nswarm sd {show.number(signal, 4)} BPB\nseed sd {show.number(seed, 4)} BPB"
-        parts.append(row(tip, 0, y - ROW / 2, WIDTH, ROW, *content))
+        parts.append(row(tip, 0, y - height / 2, WIDTH, height, *content))
     return drawing(WIDTH, bottom + 44, "Spread over mixtures and over seeds of each task", *parts)

@@ -20,6 +20,12 @@ def signed(value: float | None, digits: int = 1, unit: str = "") -> str:
     return text if text == DASH else ("" if text[0] == "−" else "+") + text + unit
 
 
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """Both ends in brackets."""
+    ends = number(low, digits), number(high, digits)
+    return DASH if DASH in ends else f"[{ends[0]}, {ends[1]}]"
+
+
 def weight(value: float | None) -> str:
     """Share of a mixture in percent; exactly zero, tiny and missing can be told apart."""
     if value is None or not math.isfinite(value):
@@ -34,15 +40,26 @@ def cap(value: float | None) -> str:
     return "none" if value is not None and value >= 1 else weight(value)
 
 
-def price(value: float | None) -> str:
-    """Shadow price; exactly zero where the cap does not bind."""
-    return "0" if value == 0 else number(value, 4)
+def weights(low: float | None, high: float | None) -> str:
+    """Interval of a share in percent."""
+    ends = weight(low), weight(high)
+    return DASH if DASH in ends else f"{ends[0].removesuffix(' %')}–{ends[1]}"
+
+
+def share(value: float | None) -> str:
+    """Part of a whole in percent, two significant digits."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    percent = 100 * value
+    return "<0.01 %" if 0 < percent < 0.005 else f"{percent:.{0 if percent >= 10 else 1 if percent >= 1 else 2}f} %"
 
 
 def ratio(value: float | None) -> str:
     """Factor with three significant digits."""
-    if value is None or not math.isfinite(value):
+    if value is None or math.isnan(value):
         return DASH
+    if math.isinf(value):
+        return "∞"
     return "×" + (f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}")
 
 
@@ -69,13 +86,20 @@ def size(value: float | None) -> str:
     )
 
 
-def power(value: float | None) -> str:
+def significant(value: float | None) -> str:
+    """Three significant digits, as a power of ten if it is very small or large."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return power(value, 2) if value and not 1e-4 <= abs(value) < 1e6 else f"{value:.3g}".replace("-", "−")
+
+
+def power(value: float | None, digits: int = 1) -> str:
     """FLOPs as a power of ten."""
     if value is None or not math.isfinite(value):
         return DASH
     if value == 0:
         return "0"
-    mantissa, exponent = f"{value:.1e}".split("e")
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
     return f"{mantissa.replace('-', '−')} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
 
 

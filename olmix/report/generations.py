@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from olmix.report import format as show
-from olmix.report.data import Generation, ReportData, Spending
+from olmix.report.ancestry import Generation, Spending
+from olmix.report.data import ReportData
 from olmix.report.svg import (
     Scale,
     drawing,
     element,
     gutter,
     key,
+    label_height,
     line,
     rect,
     row,
     row_label,
     shorten,
     text,
+    text_width,
     tick_text,
 )
 
@@ -46,13 +49,14 @@ def sequence(data: ReportData) -> Markup:
     """One column per generation with a bar per leaf: solid where it was recomputed, outlined where it was frozen."""
     generations = data.generations
     rows = _rows(generations)
-    left = gutter([entry.label for entry in rows], most=230)
+    left = gutter(text_width(entry.label) for entry in rows)
     column = min((WIDTH - left - 8) / len(generations), 210)
     top = 78
     leaves = [entry.label for entry in rows if len(entry.members) == 1]
     largest = max(generation.weights.get(leaf, 0.0) for generation in generations for leaf in leaves)
     narrow = column < NARROW
-    height = TALL_ROW if narrow else ROW
+    least = TALL_ROW if narrow else ROW
+    height = label_height([entry.label for entry in rows], left - 14, least)
     unit = (column - 12 if narrow else column - 48) / (largest or 1.0)
     parts = [key(left, 16, [(_solid(-8, -5, 16), "recomputed"), (_outlined(-8, -5, 16), "ratio frozen, reused")])]
     for index, generation in enumerate(generations):
@@ -60,10 +64,10 @@ def sequence(data: ReportData) -> Markup:
         parts.append(_heading(generation, x, top - 10, column - 10, upwards=True))
         for position, entry in enumerate(rows):
             y = top + position * height
-            cell = _cell(generation, entry, x, y, unit, narrow)
+            cell = _cell(generation, entry, x, y + (height - least) / 2, unit, narrow)
             parts.append(row(_cell_tip(generation, entry), x - 4, y, column, height, *cell))
     for position, entry in enumerate(rows):
-        parts.append(row_label(entry.label, left - 12, top + position * height + height / 2 + 4, left - 14))
+        parts.append(row_label(entry.label, left - 12, top + (position + 0.5) * height, left - 14))
     bottom = top + height * len(rows)
     parts.append(line(0, bottom + 5, left + column * len(generations), bottom + 5, "zero"))
     parts.append(text(left - 12, bottom + 22, "frozen in all", "group", "end"))

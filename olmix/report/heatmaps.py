@@ -14,18 +14,22 @@ from markupsafe import Markup, escape
 from olmix.report import format as show
 from olmix.report.data import Array, ReportData, Task
 from olmix.report.svg import (
-    BOLD,
+    GROUP,
+    LINE,
     Scale,
     drawing,
     element,
     gutter,
+    label_height,
     line,
+    lines_of_text,
+    pieces,
     rect,
     row_label,
-    shorten,
     text,
     text_width,
     tick_text,
+    wrap,
 )
 
 WIDTH = 920
@@ -40,38 +44,59 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
     limit = effect_limit(data)
     labels = coordinate_labels(data)
     names = [labels[index] for index in coordinates]
-    left = gutter(labels)
-    longest = min(max(text_width(task.name) for task in tasks), 200)
+    left = gutter(map(text_width, labels))
+    longest = max(text_width(task.name) for task in tasks)
     spill = 0.7 * longest  # of the slanted label of the last column
-    cell = min(max((WIDTH - left - spill) / len(tasks), 10.5), 44)
-    upright = cell < 16  # slanted labels would run into each other
+    cell = min(max((WIDTH - left - spill) / len(tasks), 10.5), 56)
+    upright = cell < 16 or longest > 200  # slanted labels would run into each other, or far out
     if upright:
-        cell, spill = max((WIDTH - left - 10) / len(tasks), 10.5), 10
-    height, top = 22.0, 22 + longest * (0.9 if upright else 0.75)
-    parts = [row_label(name, left - 8, top + i * height + 15, left - 10) for i, name in enumerate(names)]
+        cell, spill = min(max((WIDTH - left - 10) / len(tasks), 10.5), 56), 10
+    height, top = label_height(labels, left - 10, 22), 22 + longest * (0.9 if upright else 0.75)
+    parts = [row_label(name, left - 8, top + (i + 0.5) * height, left - 10) for i, name in enumerate(names)]
     for j, task in enumerate(tasks):
         turned = f"translate({left + (j + 0.5) * cell + 3:g} {top - 7:g}) rotate({-90 if upright else -48})"
-        name, kind = escape(shorten(task.name, longest)), "tick small" if upright else "tick"
-        parts.append(element("text", name, transform=turned, class_=kind))
+        kind = "tick small" if upright else "tick"
+        parts.append(element("text", escape(task.name), transform=turned, class_=kind))
     parts.append(rect(left, top, cell * len(tasks), height * len(names), "empty"))
     shades = np.nan_to_num(np.clip(values / limit, -1, 1))
     parts += [cells(shades, left, top, cell, height, "helps", -1), cells(shades, left, top, cell, height, "hurts", 1)]
     if cell >= 28:
         for (i, j), value in np.ndenumerate(values):
-            x, y = left + (j + 0.5) * cell, top + i * height + 15
+            x, y = left + (j + 0.5) * cell, top + (i + 0.5) * height + 4
             parts.append(text(x, y, show.number(float(value), 1), _ink(float(shades[i, j])), "middle"))
     bottom = top + height * len(names)
-    edge = 0
-    for family, members in families.items():
+    area = (left, top, cell * len(tasks), bottom - top)
+    parts.append(_grid(area, names, [task.name for task in tasks], values, 2, " mBPB per 1 % of the mixture"))
+    if data.row_name == "task":
+        below = _family_labels({name: len(members) for name, members in families.items()}, left, top, bottom, cell)
+        parts += below[0]
+        bottom = below[1]
+    width = max(left + cell * len(tasks) + spill, 420)
+    return drawing(width, bottom + 12, "Effect of each leaf on each task", *parts)
+
+
+def _family_labels(
+    sizes: dict[str, int], left: float, top: float, bottom: float, cell: float
+) -> tuple[list[Markup], float]:
+    """Families under their columns, and where the labels end: level and wrapped, or upright where one does not fit."""
+    room = {name: (count * cell - 6) / GROUP for name, count in sizes.items()}
+    wrapped = {name: wrap(name, room[name]) for name in sizes}
+    whole = all(text_width(piece.rstrip()) <= room[name] for name in sizes for piece in pieces(name))
+    level = whole and max(map(len, wrapped.values())) <= 4
+    parts, edge = [], 0
+    for name, count in sizes.items():
         x = left + edge * cell
         if edge:
             parts.append(line(x, top, x, bottom, "division"))
-        parts.append(text(x, bottom + 15, shorten(family, (len(members) * cell - 4) / BOLD), "group"))
-        edge += len(members)
-    area = (left, top, cell * len(tasks), bottom - top)
-    parts.append(_grid(area, names, [task.name for task in tasks], values, 2, " mBPB per 1 % of the mixture"))
-    width = max(left + cell * len(tasks) + spill, 420)
-    return drawing(width, bottom + 27, "Effect of each leaf on each task", *parts)
+        if level:
+            parts.append(lines_of_text(x, bottom + 15, wrapped[name], "group"))
+        else:
+            turned = f"translate({x + count * cell / 2 + 4:g} {bottom + 7:g}) rotate(-90)"
+            parts.append(element("text", escape(name), transform=turned, class_="group", text_anchor="end"))
+        edge += count
+    if level:
+        return parts, bottom + 1 + LINE * max(map(len, wrapped.values()))
+    return parts, bottom + 7 + GROUP * max(map(text_width, sizes))
 
 
 def coordinate_labels(data: ReportData) -> list[str]:
@@ -126,13 +151,13 @@ def swarm(data: ReportData, rows: int) -> Markup:
     scores = data.scores[order]
     names, weights = _leading_leaves(data, rows)
     weights = weights[order].T
-    left = gutter([leaf.name for leaf in data.leaves])
-    top, height = 120.0, 16.0
+    left = gutter(text_width(leaf.name) for leaf in data.leaves)
+    top, height = 120.0, label_height(names, left - 10, 16) - 4
     width = min((WIDTH - 20 - left) / len(order), 28)
     right = left + width * len(order)
     parts = [_score_strip(data, scores, left, right)]
     for index, name in enumerate(names):
-        parts.append(row_label(name, left - 8, top + index * height + 12, left - 10))
+        parts.append(row_label(name, left - 8, top + (index + 0.5) * height, left - 10))
     parts.append(rect(left, top, right - left, height * len(names), "empty"))
     parts.append(cells(np.sqrt(weights), left, top, width, height, "share"))
     bottom = top + height * len(names)

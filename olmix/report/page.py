@@ -2,16 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from olmix.report import certificate as certificates
 from olmix.report import figures, generations, heatmaps, scatter
 from olmix.report import format as show
-from olmix.report.data import Cost, Leaf, ReportData, Reuse
+from olmix.report.ancestry import Reuse
+from olmix.report.data import Cost, Leaf, ReportData, Swarm
 from olmix.report.svg import element, text
 
 ROWS = 40
@@ -29,6 +31,13 @@ DARK = {
 }  # fmt: skip
 
 
+_ROWS_ARE = {
+    "task": "",
+    "family": " Laws are fitted to the mean of each family of tasks, so that rows are families.",
+    "mean": " One law is fitted to the mean of all tasks, so that there are no rows of single tasks.",
+}
+
+
 def render(data: ReportData) -> str:
     """The page: no network, no other file, any number of leaves, tasks and runs."""
     environment = Environment(
@@ -38,12 +47,19 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(show=show, figures=figures, generations=generations, heatmaps=heatmaps)
+    environment.globals.update(
+        show=show, figures=figures, generations=generations, heatmaps=heatmaps, certificates=certificates
+    )
     leaves, coordinates = data.ranked_leaves, data.ranked_coordinates
     return environment.get_template("page.html.j2").render(
         data=data,
         gain=data.headline,
         verdict=_unbroken(_sentence(data.verdict)),
+        laws=data.laws,
+        uncertainty=data.uncertainty,
+        row_count=show.counted(len(data.tasks), data.row_name, "families" if data.row_name == "family" else ""),
+        rows_are=_ROWS_ARE[data.row_name],
+        grown=growth(data.swarm),
         reuse=data.reuse,
         carried=data.reuse is not None and data.reuse.carried_over,
         origins=_origins(data, "partitioned"),
@@ -56,7 +72,10 @@ def render(data: ReportData) -> str:
         unpredicted=[task.name for task in data.tasks if not scatter.complete(task)],
         movers=movers(data),
         capped=sum(leaf.binding for leaf in leaves),
-        certificate=[entry for entry in flatten(data.certificate) if not entry[0].startswith("shadow prices")],
+        certificate=certificates.rows(data.certificate),
+        proof=certificates.proof(data.certificate),
+        unit=certificates.token_unit(data.target_tokens),
+        in_tokens=any(math.isfinite(bound.per_token) for bound in data.bounds),
         total=total(data.costs),
         trained=total(tuple(cost for cost in data.costs if cost.phase.endswith("train"))).tokens,
         rows=ROWS,
@@ -98,7 +117,7 @@ def subtitle(data: ReportData) -> str:
     """Size of the experiment in one line."""
     counts = [
         show.counted(len(data.leaves), "leaf", "leaves"),
-        show.counted(len(data.tasks), "task"),
+        show.counted(data.suite_tasks, "task"),
         show.counted(len(data.swarm.runs), "proxy run") if data.swarm.runs else "no proxy run needed",
     ]
     if data.reuse is not None and data.reuse.carried_over:
@@ -160,14 +179,18 @@ def total(costs: tuple[Cost, ...]) -> Cost:
 _QUANTITIES = ("tokens", "flops", "core_seconds")
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of a nested mapping with their joined names, as words."""
-    for name, value in values.items():
-        path = prefix + name.replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{path}, ")
-        else:
-            yield path, value
+def growth(swarm: Swarm) -> str:
+    """In how many rounds the swarm was grown, and why it stopped; empty for a swarm of one round."""
+    if swarm.rounds == 1:
+        return ""
+    if swarm.added:
+        runs = ", ".join(map(str, swarm.added[:-1])) + (" and " if swarm.added[1:] else "") + str(swarm.added[-1])
+        of = f"{len(swarm.added)} of at most {swarm.rounds} rounds" if swarm.stopped else f"{swarm.rounds} rounds"
+        said = f"The swarm was grown in {of}, with {runs} runs"
+    else:
+        said = f"The swarm was grown in {'at most ' if swarm.stopped else ''}{swarm.rounds} rounds"
+    said += ": those after the first are the mixtures whose scores would tell most about the proposal."
+    return f"{said} It was not grown further: {swarm.stopped}." if swarm.stopped else said
 
 
 def _fold(entries: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -181,7 +204,7 @@ def _sentence(verdict: str) -> str:
 
 def _unbroken(sentence: str) -> str:
     """Numbers stay on the line of their unit and their error."""
-    return sentence.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
+    return re.sub(r" (?=[%±[])|(?<=±) |(?<=\d,) ", "\u00a0", sentence)
 
 
 def _stylesheet(name: str) -> Markup:

@@ -12,7 +12,7 @@ from olmix.plan.ledger import make_ledger
 from olmix.plan.plan import Plan
 from olmix.plan.swarm import swarm_size
 from olmix.proxy.spec import KIND as PROXY
-from olmix.report.data import Generation, Reuse, Spending
+from olmix.report.ancestry import Generation, Reuse, Spending
 from olmix.solve.reuse_gap import CLOSED_SHARE, ReuseSafety
 from olmix.solve.safety import PlanSafety
 from olmix.solve.spec import KIND as PROPOSAL

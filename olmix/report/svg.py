@@ -1,6 +1,8 @@
 """SVG primitives: elements, scales, axes and the label gutter. Colours are CSS classes, so that themes are CSS only."""
 
 import math
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -9,6 +11,10 @@ CHARACTER = 6.4
 """Average width of a character of the 12 px figure text, in px."""
 BOLD = 1.2
 """How much wider names in bold are."""
+GROUP = BOLD * 11 / 12
+"""How much wider names of groups are, which are bold and smaller."""
+LINE = 14.0
+"""Height of a line of text, in px."""
 
 
 def element(tag: str, *content: str, **attributes: object) -> Markup:
@@ -127,9 +133,53 @@ def text_width(name: str) -> float:
     return CHARACTER * sum(1.9 if ord(c) > 0x2E7F else 1.35 if c.isupper() else 1.0 for c in name)
 
 
-def gutter(names: list[str], least: float = 90, most: float = 250) -> float:
-    """Width of the column that holds row labels."""
-    return min(max(max(map(text_width, names), default=0) + 14, least), most)
+def gutter(widths: Iterable[float], least: float = 90, most: float = 320) -> float:
+    """Width of the column that holds row labels of these widths; longer ones are wrapped."""
+    return min(max(max(widths, default=0) + 14, least), most)
+
+
+def pieces(name: str) -> list[str]:
+    """Parts of a name, each with the punctuation or space behind it, at which a line may end."""
+    return re.findall(r"[^\s:/_.,+-]*[\s:/_.,+-]+|[^\s:/_.,+-]+", name)
+
+
+def wrap(name: str, width: float) -> list[str]:
+    """Lines of a name, as few as fit a width in px: behind the source in `source:topic`, or else of even length.
+
+    Broken behind punctuation where that is possible, never cut.
+    """
+    lines = _fill(name, width)
+    source, colon, topic = name.rpartition(":")
+    if len(lines) > 1 and colon and topic:
+        behind_source = _fill(source + colon, width) + _fill(topic, width)
+        if len(behind_source) == len(lines):
+            return behind_source
+    while len(lines) > 1 and len(even := _fill(name, 0.95 * width)) == len(lines):
+        lines, width = even, 0.95 * width
+    return lines
+
+
+def _fill(name: str, width: float) -> list[str]:
+    """Lines of a name, each as full as possible."""
+    lines = [""]
+    for piece in pieces(name):
+        if lines[-1] and text_width(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        for character in piece:
+            if lines[-1] and text_width(lines[-1] + character.rstrip()) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def label_height(names: list[str], width: float, least: float) -> float:
+    """Height of rows of equal height that hold the labels."""
+    return max([least, *(LINE * len(wrap(name, width)) + 6 for name in names)])
+
+
+def lines_of_text(x: float, y: float, lines: Sequence[str], kind: str, anchor: str | None = None) -> Markup:
+    """Lines of text, the first one on a baseline."""
+    return Markup("").join(text(x, y + LINE * index, content, kind, anchor) for index, content in enumerate(lines))
 
 
 def shorten(name: str, width: float) -> str:
@@ -142,13 +192,16 @@ def shorten(name: str, width: float) -> str:
 
 
 def row_label(name: str, x: float, y: float, width: float, kind: str = "label") -> Markup:
-    """Right-aligned row label; the source in `source:topic` is set back."""
-    short = shorten(name, width)
-    source, colon, topic = short.rpartition(":")
-    if not colon:
-        return text(x, y, short, kind, "end")
-    content = element("tspan", escape(source + colon), class_="source"), escape(topic)
-    return element("text", *content, x=float(x), y=float(y), class_=kind, text_anchor="end")
+    """Right-aligned row label around a middle, wrapped to a width; the source in `source:topic` is set back."""
+    lines, parts = wrap(name, width), []
+    source = len(name.rpartition(":")[0]) + 1 if ":" in name else 0
+    first = y + 4 - LINE * (len(lines) - 1) / 2
+    for index, content in enumerate(lines):
+        back, topic = content[:source], content[source:]
+        source -= len(back)
+        spans = [element("tspan", escape(back), class_="source") if back else "", escape(topic)]
+        parts.append(element("text", *spans, x=float(x), y=first + LINE * index, class_=kind, text_anchor="end"))
+    return Markup("").join(parts)
 
 
 def row(tip: str, x: float, y: float, width: float, height: float, *content: str) -> Markup:

@@ -65,13 +65,20 @@ def metrics(data: ReportData) -> dict[str, Any]:
         "proposal_bpb": {"predicted": gain.proposal_predicted, "measured": _mean(gain.proposal_measured)},
         "gain_percent": {
             "predicted": gain.predicted,
+            "predicted_low": gain.predicted_low,
+            "predicted_high": gain.predicted_high,
             "measured": gain.measured,
             "standard_error": gain.standard_error,
         },
         "noise": {"seed_sd": data.noise_sd, "swarm_sd": data.swarm_sd, "ratio": data.noise_ratio},
-        "law": {"heldout_correlation": correlation(data.heldout_scores, data.scores)},
+        "law": {
+            "heldout_correlation": correlation(data.heldout_scores, data.scores),
+            "heldout_error": data.heldout_error,
+        },
         "tasks": {task.name: task.gain.measured for task in data.tasks},
     }
+    if data.uncertainty:
+        values["uncertainty"] = {"regret_bpb": data.uncertainty.regret}
     if data.reuse:
         values["reuse"] = {
             "recomputed_weight": data.reuse.recomputed_weight,

@@ -93,9 +93,8 @@ def _guess_active(problem: Problem, p: Array, inside: Mask) -> tuple[Mask, Mask]
     Those that are there, and those that are closer to it than the slope that presses them on it is to 0.
     """
     gradient = _gradient(problem, p)
-    room = np.minimum(
-        p - problem.lower, problem.upper - p
-    )  # most of it belongs to leaves that are between their bounds
+    # Leaves between their bounds have most of the room, and their common gradient is the level.
+    room = np.minimum(p - problem.lower, problem.upper - p)
     slope = (gradient - np.average(gradient, weights=room + 1e-15)) / max(1.0, np.abs(gradient).max())
     full = (problem.upper < 1) & (problem.upper - p <= np.maximum(_NEAR_BOUND * problem.upper, -slope))
     low = ~full & ~inside & (p - problem.lower <= np.maximum(_NEAR_BOUND, slope))

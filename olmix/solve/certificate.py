@@ -169,9 +169,10 @@ def certify(
 
     multipliers: (m,) prices of the caps to be checked; by default those that the gradient at p implies. proves: by
     default as much as the laws allow. starts: `Certificate.starts`. scores: (n,) measured at p, where a mixture was
-    chosen by these and not by the laws. Leaves that cannot have weight (`Problem.closed`)
-    are no part of the conditions. A weight of 0 is also accepted if the optimal weight is dust (DUST): the gradient at
-    such a weight tells.
+    chosen by these and not by the laws.
+
+    Leaves that cannot have weight (`Problem.closed`) are no part of the conditions. A weight of 0 is also accepted if
+    the optimal weight is dust (DUST): the gradient at such a weight tells.
     """
     if proves is None:
         proves = "optimal" if problem.convex else "locally optimal" if problem.laws.smooth else "feasible"

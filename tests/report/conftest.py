@@ -1,11 +1,13 @@
 """Synthetic reports from a known law: f_i(p) = c_i + exp(t_i'p), observed with seed noise."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from olmix.report.data import Cost, Leaf, ReportData, Swarm, Task
+from olmix.report.data import Bound, Cost, Leaf, ReportData, Swarm, Task
+from olmix.report.laws import Laws, Noise, TaskNoise, Uncertainty
 
 TOPICS = {
     "web": ["software_development", "science_math_and_technology", "health", "literature", "entertainment", "history",
@@ -78,7 +80,6 @@ def build(
             proposal_measured=tuple(measured[1][i].tolist()),
             noise_sd=noise * float(np.exp(rng.normal(0, 0.5))),
             c=float(c[i]),
-            t=t[i],
             penalty=1e-6,
         )
         for i, (family, name) in enumerate(pairs)
@@ -116,15 +117,29 @@ def build(
         ),
         coordinates=tuple(names),
         noise_sd=noise / 2,
+        laws=Laws("log_linear"),
+        noise=Noise(tuple(TaskNoise(task.name, task.family, task.swarm_sd, task.noise_sd) for task in tasks)),
         certificate={
-            "status": "optimal",
+            "ok": True,
+            "proves": "optimal",
             "objective": 1.7312,
-            "kl": {"weight": 0.05, "divergence": 0.2134},
-            "violations": {"simplex": 1.1e-16, "caps": 0.0},
-            "duality_gap": 3.2e-9,
-            "second_solver": {"name": "search", "objective": 1.7319},
-            "verified": True,
+            "law": 1.7205,
+            "kl_weight": 0.05,
+            "divergence": 0.2134,
+            "sum_violation": 1.1e-16,
+            "bound_violation": 0.0,
+            "stationarity": 2.4e-12,
+            "sign_violation": 0.0,
+            "complementarity": 0.0,
+            "gap": 3.2e-9,
+            "gap_allowed": 1.7e-8,
+            "second_solver": 1.7319,
+            "agreement": 0.0007,
+            "shadow_prices": {leaf.name: 0.013 for leaf in leaves if leaf.binding},
         },
+        bounds=tuple(
+            Bound(leaf.name, "cap", leaf.cap, 0.013, 0.013 * repetition / budget) for leaf in leaves if leaf.binding
+        ),
         costs=(
             Cost("tokens", m, float("nan"), float("nan"), 41.0),
             Cost("swarm", K, 2_048_000.0 * K, 1.2e13 * K, 42.0 * K),
@@ -141,6 +156,22 @@ def build(
             ("domain set", "e0557d1f3c80"),
         ),
     )
+
+
+def uncertain(data: ReportData, gain: tuple[float, float] = (0.7, 1.2)) -> ReportData:
+    """The report with intervals; that of the gain as multiples of the predicted one."""
+    rng = np.random.default_rng(1)
+    leaves = tuple(
+        replace(
+            leaf,
+            low=max(0.0, leaf.weight * (1 - rng.uniform(0.05, 0.5))),
+            high=min(leaf.cap, leaf.weight * (1 + rng.uniform(0.05, 0.4))),
+        )
+        for leaf in data.leaves
+    )
+    predicted = data.headline.prior_predicted - data.headline.proposal_predicted
+    interval = (gain[0] * predicted, gain[1] * predicted)
+    return replace(data, leaves=leaves, uncertainty=Uncertainty(100, 0.9, interval, 0.02 * predicted))
 
 
 @pytest.fixture(scope="session")

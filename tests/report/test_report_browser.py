@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from olmix.report.page import picture, render
+from olmix.report.page import render
+from olmix.report.svg import text_width, wrap
+from tests.report.conftest import uncertain
 
 MEASURE = """
 document.querySelectorAll("details").forEach(fold => { fold.open = true; });
@@ -152,6 +154,10 @@ def test_tables_sort_by_value(probe, typical):
     assert probe["sorted"]["names"] == sorted((leaf.name for leaf in typical.leaves), key=str.lower)
 
 
+HELPERS = """
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const box = mark => mark.getBoundingClientRect();
+"""
 SIZES = [
     {"m": 2, "n": 1},
     {"m": 5, "n": 3, "runs": 0, "seeds": 0},
@@ -177,7 +183,14 @@ def test_the_layout_holds_at_every_size(browser, report, size):
     assert result["effects"] == len(data.tasks) * len(data.coordinates)
 
 
-def test_long_names_are_cut_and_not_spilled(browser, report):
+LABELS = """
+const text = mark => mark.textContent.replace(/\\s/g, "");
+const drawn = all("svg.figure text").map(text);
+return { ...(() => { MEASURE })(), cut: drawn.filter(label => label.includes("…")), drawn: [...new Set(drawn)] };
+"""
+
+
+def test_long_names_are_whole_and_not_spilled(browser, report):
     data = report(m=12, n=9)
     leaves = tuple(replace(leaf, name=f"{'a_very_long_source_name_' * 3}:{leaf.name}") for leaf in data.leaves)
     tasks = tuple(
@@ -185,29 +198,50 @@ def test_long_names_are_cut_and_not_spilled(browser, report):
         for index, task in enumerate(data.tasks)
     )
     long = replace(data, leaves=leaves, tasks=tasks, coordinates=tuple(leaf.name for leaf in leaves))
-    result = browser.open(render(long), MEASURE).probe
+    result = browser.open(render(long), f"{HELPERS}{LABELS.replace('MEASURE', MEASURE)}").probe
     assert result["outside"] == []
     assert result["collisions"] == []
     assert result["overflow"] <= 0
-    assert result["tips"]["leaf"].startswith(long.ranked_leaves[0].name)
+    assert result["cut"] == []
+    pieces = set(result["drawn"])
+    for name in (*(leaf.name for leaf in leaves), *(t.name for t in tasks), *(t.family for t in tasks)):
+        assert is_made_of("".join(name.split()), pieces), name
 
 
-def test_labels_that_collide_or_leave_their_figure_are_seen(browser, typical):
-    page = render(typical).replace('class="label"', 'class="label" style="font-size:40px"')
-    result = browser.open(page, MEASURE).probe
-    assert result["outside"]
-    assert result["collisions"]
+def is_made_of(name: str, pieces: set[str]) -> bool:
+    """Whether a name is one of the labels, or several of them one after the other."""
+    return not name or any(
+        name.startswith(piece) and is_made_of(name[len(piece) :], pieces) for piece in pieces if piece
+    )
 
 
-def test_the_picture_draws_in_a_page(browser, typical):
-    measure = """
-    const frame = document.querySelector("svg").getBoundingClientRect();
-    const texts = [...document.querySelectorAll("text")].map(text => text.getBoundingClientRect());
-    return { width: frame.width, outside: texts.filter(box => box.right > frame.right || box.left < frame.left).length,
-             bars: [...document.querySelectorAll(".row .bar")].map(bar => bar.getBoundingClientRect().width) };
+@pytest.mark.parametrize(
+    "name", ["web:science_math_and_technology", "x" * 300, "日本語" * 40, "a b/c:d " * 20, "", ":", "s:"]
+)
+def test_a_wrapped_name_is_whole_and_fits(name):
+    lines = wrap(name, 120)
+    assert "".join(lines) == name
+    assert all(text_width(line.rstrip()) <= 120 for line in lines)
+
+
+def test_a_name_breaks_behind_its_source_or_into_even_lines():
+    assert wrap("all_dressed_v2:science_math_and_technology", 180) == ["all_dressed_v2:", "science_math_and_technology"]
+    assert wrap("one two three four five six", 130) == ["one two three ", "four five six"]
+
+
+def test_whiskers_span_the_intervals_of_the_weights(browser, report):
+    data = uncertain(report())
+    probe = """
+    const rows = all("#mixture .row");
+    return { ends: rows.map(row => { const whisker = row.querySelector(".interval"), bar = row.querySelector(".bar");
+      const left = box(bar).left; return [box(whisker).left - left, box(whisker).right - left, box(bar).width]; }),
+      gain: all("#gain .row .interval").length, collisions: (() => { MEASURE })() };
     """
-    page = browser.open(f"<!doctype html><body>{picture(typical)}</body>", measure)
+    page = browser.open(render(data), HELPERS + probe.replace("MEASURE", MEASURE))
     assert page.console == []
-    assert page.probe["outside"] == 0
-    weights = [leaf.weight for leaf in typical.ranked_leaves[: len(page.probe["bars"])]]
-    assert page.probe["bars"] == pytest.approx([page.probe["bars"][0] * w / weights[0] for w in weights], abs=0.1)
+    unit = page.probe["ends"][0][2] / data.ranked_leaves[0].weight
+    for leaf, (low, high, _) in zip(data.ranked_leaves, page.probe["ends"], strict=True):
+        assert (low, high) == pytest.approx((unit * leaf.low, unit * leaf.high), abs=1.6)
+    assert page.probe["gain"] == 1
+    assert page.probe["collisions"]["collisions"] == []
+    assert page.probe["collisions"]["outside"] == []

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from olmix.report.data import Gain, correlation
+from olmix.report.data import correlation
+from olmix.report.gain import Gain
 
 PRIOR = (1.00, 1.01, 1.02)
 
@@ -103,7 +104,7 @@ def test_a_virtual_domain_ranks_by_the_weight_of_its_leaves(report):
         replace(leaf, weight=weight, virtual="frozen" if index < 3 else None)
         for index, (leaf, weight) in enumerate(zip(data.leaves, (0.2, 0.2, 0.2, 0.4), strict=True))
     )
-    tasks = tuple(replace(task, effect=task.effect[:2], t=task.t[:2]) for task in data.tasks)
+    tasks = tuple(replace(task, effect=task.effect[:2]) for task in data.tasks)
     collapsed = replace(data, leaves=leaves, tasks=tasks, coordinates=(leaves[3].name, "frozen"))
     assert collapsed.ranked_coordinates == [1, 0]
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from olmix.report import generations as figures
-from olmix.report.data import Generation, ReportData, Reuse, Spending
+from olmix.report.ancestry import Generation, Reuse, Spending
+from olmix.report.data import ReportData
 from olmix.report.page import picture, render
 from tests.report.test_report_browser import MEASURE
 from tests.report.test_report_page import MALICIOUS, Text
@@ -72,7 +73,7 @@ def reusing(data: ReportData, count: int = 4) -> ReportData:
     weights = {leaf.name: leaf.weight for leaf in leaves}
     ratios = _ratios(weights, [leaf.name for leaf in leaves if leaf.virtual])
     keep = slice(len(leaves) - FREE - 1, len(leaves))  # one column stands for the virtual domain
-    tasks = tuple(replace(task, effect=task.effect[keep], t=task.t[keep]) for task in data.tasks)
+    tasks = tuple(replace(task, effect=task.effect[keep]) for task in data.tasks)
     return replace(
         data,
         leaves=leaves,
@@ -104,7 +105,7 @@ def carried(data: ReportData, count: int = 3) -> ReportData:
     leaves = tuple(replace(leaf, virtual="existing", binding=False, shadow_price=None) for leaf in data.leaves)
     tasks = tuple(
         replace(
-            task, observed=empty, heldout=empty, effect=unknown, t=empty, c=NAN, penalty=NAN,
+            task, observed=empty, heldout=empty, effect=unknown, c=NAN, penalty=NAN,
             prior_predicted=NAN, proposal_predicted=NAN, noise_sd=task.noise_sd if task.gain.seeds > 1 else NAN,
         )
         for task in data.tasks
@@ -116,6 +117,8 @@ def carried(data: ReportData, count: int = 3) -> ReportData:
         tasks=tasks,
         swarm=replace(data.swarm, runs=(), mixtures=np.empty((0, len(leaves))), seeds=(), tokens=(), seconds=()),
         coordinates=("existing",),
+        laws=None,
+        bounds=(),
         noise_sd=data.noise_sd if data.headline.seeds > 1 else NAN,
         certificate={"ok": True, "sum_violation": 1e-16, "bound_violation": 0.0, "moved": 0.0, "shadow_prices": {}},
         generations=history(data, count),
@@ -468,7 +471,7 @@ def test_a_carried_mixture_holds_in_a_browser(browser, report, seeds):
     assert page.probe["overflow"] <= 0
 
 
-def test_long_names_are_cut_and_not_spilled(browser, report):
+def test_long_names_are_not_spilled(browser, report):
     data = reusing(report(m=12, n=3), 6)
     long = "a_very_long_name_WITH_CAPITALS_" * 4
     leaves = tuple(replace(leaf, name=long + leaf.name, virtual=leaf.virtual and long) for leaf in data.leaves)

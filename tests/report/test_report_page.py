@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from olmix.report.data import Gain
+from olmix.report.data import Bound
+from olmix.report.gain import Gain
+from olmix.report.laws import Laws, Noise, TaskNoise
 from olmix.report.page import PICTURE_ROWS, picture, render
 
 MALICIOUS = """<script>alert("x")</script>'"&amp;</style>]]>"""
@@ -70,8 +72,13 @@ def test_names_are_text_wherever_they_appear(report):
         leaves=leaves,
         tasks=tasks,
         coordinates=tuple(leaf.name for leaf in leaves),
-        swarm=replace(data.swarm, runs=tuple(f"{MALICIOUS}{run}" for run in data.swarm.runs)),
-        certificate={MALICIOUS: {MALICIOUS: MALICIOUS}},
+        swarm=replace(
+            data.swarm, runs=tuple(f"{MALICIOUS}{run}" for run in data.swarm.runs), rounds=2, stopped=MALICIOUS
+        ),
+        certificate={"proves": MALICIOUS, MALICIOUS: {MALICIOUS: MALICIOUS}},
+        bounds=(Bound(MALICIOUS, "cap", 0.5, 0.1, held_by=(MALICIOUS,)), Bound(MALICIOUS, "floor", 0.1, 0.1)),
+        laws=Laws(MALICIOUS, errors={MALICIOUS: 0.5}),
+        noise=Noise((TaskNoise(MALICIOUS, MALICIOUS, 0.1, 0.1, 1.0, "dropped"),), 2.0),
         costs=(replace(data.costs[0], phase=MALICIOUS),),
         provenance=((MALICIOUS, MALICIOUS),),
         notes=(MALICIOUS,),
@@ -88,7 +95,7 @@ def test_unknown_numbers_are_dashes(report):
     data = report(m=4, n=3, seeds=0)
     unknown = np.full(len(data.swarm.runs), math.nan)
     tasks = (
-        replace(data.tasks[0], heldout=unknown, noise_sd=math.nan, prior_predicted=math.nan, c=math.nan, t=np.empty(0)),
+        replace(data.tasks[0], heldout=unknown, noise_sd=math.nan, prior_predicted=math.nan, c=math.nan),
         replace(data.tasks[1], effect=np.full(4, math.nan), observed=unknown, penalty=math.nan),
         data.tasks[2],
     )
@@ -129,10 +136,9 @@ def test_an_update_without_new_evidence_still_has_a_report(report, missing):
     data = report(m=5, n=3, runs=0 if missing == "runs" else None, seeds=0)
     if missing == "laws":
         tasks = tuple(
-            replace(t, effect=np.empty(0), t=np.empty(0), prior_predicted=math.nan, proposal_predicted=math.nan)
-            for t in data.tasks
+            replace(t, effect=np.empty(0), prior_predicted=math.nan, proposal_predicted=math.nan) for t in data.tasks
         )
-        data = replace(data, tasks=tasks, coordinates=())
+        data = replace(data, tasks=tasks, coordinates=(), laws=None)
     if missing == "costs":
         data = replace(data, costs=(), certificate={}, provenance=())
     text = Text(render(data)).text

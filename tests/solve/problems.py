@@ -73,7 +73,7 @@ def random_problem(seed):
         lower = np.minimum(caps, 1) * rng.uniform(0, 1, domains) * (rng.random(domains) < 0.5)
         lower *= rng.uniform(0.2, 1) / max(1.0, lower.sum())
     elif corner == "infeasible":
-        caps = rng.dirichlet(np.ones(domains)) * rng.uniform(0.05, 1 - 1e-6)
+        caps = rng.dirichlet(np.ones(domains)) * rng.choice([rng.uniform(0.05, 0.999), 1 - 1e-6, 1 - 1e-9])
     problem = Problem(
         laws=LogLinear.of(rng.uniform(0.5, 1.5, tasks), t),
         task_weights=rng.uniform(0.5, 2, tasks),

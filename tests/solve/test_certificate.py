@@ -200,6 +200,21 @@ def test_a_gap_is_checked_without_the_gradient_conditions(problem, solution):
     assert certify(problem, far).gap >= problem.objective(far) - solution.certificate.objective
 
 
+@pytest.mark.parametrize("kl", [0, 0.05, 1])
+def test_the_gap_is_the_distance_to_the_minimum_of_the_linearised_problem(kl):
+    """Of which a lattice of mixtures shows every value."""
+    axis = np.linspace(0, 1, 201)
+    lattice = np.array([(x, y, 1 - x - y) for x in axis for y in axis if x + y <= 1]).clip(0)
+    for seed in range(5):
+        problem = make_problem(3, kl=kl, seed=seed, caps=[0.5, 0.8, 0.7])
+        mixtures = lattice[(lattice <= problem.caps).all(axis=1)]
+        p = mixtures[len(mixtures) // 3]
+        linear = problem.law(p) + (mixtures - p) @ problem.slope(p)
+        lowest = min(linear + [kl * problem.divergence(x) for x in mixtures])
+        assert problem.objective(p) - problem.gap(p) <= lowest + 1e-12
+        assert problem.objective(p) - problem.gap(p) == pytest.approx(lowest, abs=2e-3)
+
+
 def test_the_second_solver_agrees_where_it_has_time():
     for seed in range(10):
         for kl in (0, 0.05, 1):

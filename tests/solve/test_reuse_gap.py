@@ -1,7 +1,6 @@
 """Whether mixture reuse is safe, on laws that are known exactly (method section 8)."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
