@@ -46,7 +46,8 @@ class Workflow:
 
     def _plan_of(self, number: int) -> Plan:
         key = self.project.request.round_key(number)
-        self.await_plan(key=key)
+        if not self._is_there(PLAN, key):  # one that is there may have no job to wait for, and would never be finished
+            self.await_plan(key=key)
         if key not in self._plans:
             self._plans[key] = self.project.read_plan(key)
         return self._plans[key]

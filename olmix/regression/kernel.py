@@ -55,7 +55,7 @@ class Kernel(Family):
         columns = canonical_columns(P)
         P, Y = sort_runs(P[:, columns], Y)
         tasks = np.lexsort(Y)
-        self.logarithmic_ = (Y > 0).all(axis=0)
+        self.logarithmic_ = np.all(Y > 0, axis=0)
         Z = np.where(self.logarithmic_, np.log(np.where(Y > 0, Y, 1.0)), Y)
         spread = np.maximum(Z.std(axis=0), _LEAST_SPREAD)
         evidence = _Evidence(P, (Z / spread)[:, tasks])

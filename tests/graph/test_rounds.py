@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from olmix.project import Project
+from tests.graph.conftest import dvc
 from tests.miniature import ROOT, build, change_params, planned_jobs, run, snakemake
 
 LEAVES = ["code", "maths", "web:games", "web:news"]
@@ -55,6 +56,14 @@ def test_the_results_are_those_of_the_last_round(grown):
     last = Project.load(grown).plan()
     assert (grown / "results/swarm.csv").read_text().count("\nswarm-") == 10
     assert f"proposal: {last.proposal}" in (grown / "results/mixture.yaml").read_text()
+
+
+def test_dvc_repro_grows_the_swarm_too(accepted):
+    change_params(accepted, swarm={"rounds": 2, "runs_per_parameter": 2, "enough": 0.0})
+    dvc(accepted, "repro")
+    assert [len(plan.swarm) for plan in Project.load(accepted).plans()] == [6, 10]
+    assert planned_jobs(accepted) == {}
+    assert "Data and pipelines are up to date" in dvc(accepted, "status")
 
 
 def test_a_lost_run_of_the_first_round_is_made_again_alone(grown):
