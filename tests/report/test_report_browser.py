@@ -210,14 +210,14 @@ def test_long_names_are_whole_and_not_spilled(browser, report):
 
 def is_made_of(name: str, pieces: set[str]) -> bool:
     """Whether a name is one of the labels, or several of them one after the other."""
-    return not name or any(
-        name.startswith(piece) and is_made_of(name[len(piece) :], pieces) for piece in pieces if piece
-    )
+    ends = {0}
+    for end in range(1, len(name) + 1):
+        if any(name[start:end] in pieces for start in ends):
+            ends.add(end)
+    return len(name) in ends
 
 
-@pytest.mark.parametrize(
-    "name", ["web:science_math_and_technology", "x" * 300, "日本語" * 40, "a b/c:d " * 20, "", ":", "s:"]
-)
+@pytest.mark.parametrize("name", ["web:science_math", "x" * 300, "日本語" * 40, "a b/c:d " * 20, "", ":", "source:"])
 def test_a_wrapped_name_is_whole_and_fits(name):
     lines = wrap(name, 120)
     assert "".join(lines) == name
