@@ -1,8 +1,8 @@
 """Swarms grown in rounds against swarms drawn at once: `python -m benchmarks.rounds` from the repository.
 
-The truth is a kernel law fitted to all 768 public RegMix runs, or random log-linear laws; scores carry seed noise. Shown
-is the regret of the proposal, how far its true objective is above that of the true optimum, in thousandths of BPB:
-median over swarms, by number of runs.
+The truth is a kernel law fitted to all 768 public RegMix runs, or random log-linear laws; scores carry seed noise.
+Shown is the regret of the proposal, how far its true objective is above that of the true optimum, in thousandths of
+BPB: median over swarms, by number of runs.
 """
 
 import argparse

@@ -82,9 +82,9 @@ class SwarmParams(Section):
     max_repetition: float = Field(1.0, gt=0)
     """How often a proxy run may read a document; 1 forbids repetition at proxy scale."""
     rounds: int = Field(1, ge=1)
-    """Rounds that the swarm is grown in: after each, the next runs are those that would tell most about the proposal."""
+    """Rounds that the swarm is grown in: after each, the runs that would tell most about the proposal come next."""
     enough: float = Field(0.02, ge=0)
-    """Growing stops before K runs once the expected regret of the proposal is below this share of its predicted gain."""
+    """Growing stops before K runs once the expected regret of the proposal is below this share of its gain."""
     min_runs_per_leaf: int = Field(3, ge=1)
     """Every leaf must be non-zero in at least this many runs, or planning stops with an error."""
 
@@ -169,8 +169,8 @@ class RegressionParams(Section):
         "log_linear", "kernel", "blend", "auto", "ridge", "lightgbm", "gp", "bimix", "autoscale", "natural", "search"
     ] = "log_linear"
     """Regression family: the paper's `log_linear`, c + exp(t'p); `kernel`, one Gaussian process on log weights for all
-    tasks; `blend`, the mean of the two; `auto`, the best of these three by cross-validation; or a baseline (docs/laws.md).
-    Families that are not convex are solved from many starts."""
+    tasks; `blend`, the mean of the two; `auto`, the best of these three by cross-validation; or a baseline
+    (docs/laws.md). Families that are not convex are solved from many starts."""
     granularity: Literal["task", "family", "aggregate"] = "task"
     """One law per task, per family of tasks, or one in all (paper, Table 3)."""
     penalty: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
@@ -192,11 +192,12 @@ class SolverParams(Section):
     """Under mixture reuse, whether the KL term counts a virtual domain as one (as the paper's released code) or leaf by
     leaf."""
     method: Literal["auto", "exact", "gradient", "simulation", "search"] = "auto"
-    """Solver; `auto` is `exact` for convex laws, `gradient` from many starts for other smooth ones, else `simulation`."""
+    """Solver; `auto` is `exact` for convex laws, `gradient` (many starts) for other smooth ones, else `simulation`."""
     bounds: dict[str, tuple[float, float]] = {}
     """Least and largest weight per leaf, beside the repetition caps."""
     resamples: int = Field(100, ge=0)
-    """Laws refitted to resampled scores, for intervals on the weights and the predicted gain; 0 switches them off."""
+    """Laws refitted to resampled scores, for intervals on the weights and the predicted gain; 0 switches them off.
+    Families other than log_linear, kernel and blend have none."""
 
     @field_validator("bounds")
     @classmethod
@@ -271,6 +272,20 @@ class Params(Section):
     validation: ValidationParams = ValidationParams()
     reuse: ReuseParams = ReuseParams()
     study: StudyParams = StudyParams()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Params":
+        if self.swarm.rounds > 1 and self.regression.family not in ("log_linear", "kernel", "blend", "auto"):
+            raise ValueError(
+                f"swarm.rounds {self.swarm.rounds} needs laws that say how sure they are; regression.family is "
+                f"{self.regression.family}; log_linear, kernel, blend or auto is needed"
+            )
+        if self.regression.min_signal_to_noise and self.validation.seeds < 2:
+            raise ValueError(
+                f"regression.min_signal_to_noise needs the noise between seeds: validation.seeds is "
+                f"{self.validation.seeds}, at least 2 is needed"
+            )
+        return self
 
 
 def read_params(path: Path) -> Params:

@@ -29,7 +29,7 @@ _KEYED = (tokens, items, proxy, evaluation, regression, solve)
 RECIPE = 3
 """Version of the planner and sampler: raise it when the same request would give another plan."""
 
-# Where things are is no part of what they are; their contents enter the key by themselves. A study is no part of a plan.
+# Where things are is no part of what they are; their contents enter the key by themselves. A study plans nothing.
 _PATHS: Any = {"domains": True, "evaluation": True, "tokenizer": {"path"}, "study": True}
 
 

@@ -17,13 +17,13 @@ MIN_A = 1e-12
 class AutoScale(PowerLaw):
     """Laws f(p) = c + sum_j (tokens · (A_j + p_j))^-alpha_j of n tasks, fitted as in `PowerLaw`.
 
-    c >= 0, A_j from 1e-12 to 1 (the paper's range; the authors' code has no upper bound), alpha_j >= 0. c may exceed the
-    lowest score, unlike in the authors' code, so that a law without effects is one of the family. The penalty on shapes
-    draws log A_j to log 1/m, from where the authors start.
+    c >= 0, A_j from 1e-12 to 1 (the paper's range; the authors' code has no upper bound), alpha_j >= 0. Unlike in the
+    authors' code c may exceed the lowest score, so that a law without effects is one of the family. The penalty on
+    shapes draws log A_j to log 1/m, from where the authors start.
 
-    tokens: the paper's R, above 1. Together with alpha_j it is the only scale of a term, so its unit matters: with 1 every
-    absent domain adds at least 1 to the score, and with the tokens of a training run, which the authors' code takes, an
-    effect of a tenth of a bit per byte needs A_j near 0. The default counts tokens in hundredths of a run.
+    tokens: the paper's R, above 1. With alpha_j it is all that scales a term, so its unit matters: with 1 every absent
+    domain adds at least 1 to the score, and with the tokens of a training run, which the authors' code takes, effects
+    of a tenth of a bit per byte need A_j near 0. The default counts tokens in hundredths of a run.
 
     Parameters: penalty, see `PowerLaw`; tokens. Attributes after fit: c_ (n,), A_ (n, m), alpha_ (n, m), tokens_,
     penalty_ (n,).

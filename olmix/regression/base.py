@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import BaseEstimator, RegressorMixin
 from threadpoolctl import threadpool_limits
 
 from olmix.errors import InputError
@@ -31,6 +31,8 @@ class Family(RegressorMixin, BaseEstimator, ABC):
     """Every law is convex in the mixture, so that a local minimum is the minimum."""
     smooth: ClassVar[bool] = True
     """Laws have a gradient; without one, mixtures can only be searched for."""
+    refits: ClassVar[bool] = False
+    """Laws can be refitted to resampled scores in milliseconds, so that proposals get intervals."""
     parametric: ClassVar[bool] = True
     """A law has parameters of its own for every domain, so that at least m + 1 runs are needed."""
 
@@ -79,9 +81,8 @@ class Family(RegressorMixin, BaseEstimator, ABC):
         raise NotImplementedError(f"{self.name}: not convex")
 
     def refit(self, P: Array, Y: Array) -> Self:
-        """Laws of other scores (K, n) of the same runs, with everything that was chosen kept; for resampling."""
-        law: Self = clone(self)
-        return law.fit_fold(P, Y)
+        """Laws of other scores (K, n) of the same runs (K, m), with everything that was chosen kept; for resampling."""
+        raise NotImplementedError(f"{self.name}: no refit")
 
     @abstractmethod
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:

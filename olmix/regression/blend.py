@@ -22,6 +22,7 @@ class Blend(Family):
     """
 
     name = "blend"
+    refits = True
 
     members_: tuple[LogLinear, Kernel]
 

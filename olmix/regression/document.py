@@ -43,7 +43,9 @@ def read_laws(document: Mapping[str, Any], family: str) -> tuple[list[Mapping[st
     return list(tasks.values()), len(domains)
 
 
-def read_numbers(laws: Sequence[Mapping[str, Any]], field: str, shape: tuple[int, ...], least: float = -np.inf) -> Array:
+def read_numbers(
+    laws: Sequence[Mapping[str, Any]], field: str, shape: tuple[int, ...], least: float = -np.inf
+) -> Array:
     """A field of n laws, as an array (n, *shape) of finite numbers, at least `least`. Raises InputError otherwise."""
     try:
         found = np.array([law[field] for law in laws])

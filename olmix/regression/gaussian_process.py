@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from olmix.errors import InputError
 from olmix.regression.base import Array, Family, canonical_columns, check_mixtures, sort_runs
 from olmix.regression.crossval import assign_folds
 from olmix.regression.document import read_laws, read_numbers, write_laws

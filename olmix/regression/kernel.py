@@ -41,6 +41,7 @@ class Kernel(Family):
 
     name = "kernel"
     parametric = False
+    refits = True
 
     mixtures_: Array
     floor_: float

@@ -51,13 +51,14 @@ def _minimise_stack(
     steps: int,
 ) -> Array:
     value = problems.value(params, which)
+    gradients, matrices = problems.derivatives(params, which)
     damping = np.full(len(which), _START_DAMPING)
     active = np.arange(len(which))
     for _ in range(steps):
         if not len(active):
             break
         here = params[active]
-        gradient, matrix = problems.derivatives(here, which[active])
+        gradient, matrix = gradients[active], matrices[active]
         free = np.where(gradient > 0, here > lower, here < upper) & (lower < upper)
         gradient *= free
         matrix *= free[:, :, None] & free[:, None, :]
@@ -72,5 +73,7 @@ def _minimise_stack(
         moved = active[better]
         params[moved], value[moved] = trial[better], new[better]
         damping[active] = np.where(better, np.maximum(damping[active] / 3, 1e-12), damping[active] * 4)
+        if (again := active[better & ~done]).size:
+            gradients[again], matrices[again] = problems.derivatives(params[again], which[again])
         active = active[~done]
     return params

@@ -15,7 +15,7 @@ PENALTIES = 10.0 ** np.arange(0, -11.5, -1.0)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
 
 USUAL_PENALTY = 1e-6
-"""Preferred among those that cross-validation can hardly tell from the best: a chance minimum is no reason to leave it."""
+"""Preferred among those that cross-validation can hardly tell from the best: chance is no reason to leave it."""
 
 CLOSE = 0.5
 """Standard errors within which out-of-fold losses of two penalties are not told apart."""
@@ -56,6 +56,7 @@ class LogLinear(Family):
 
     name = "log_linear"
     convex = True
+    refits = True
 
     def __init__(self, penalty: float | str = "auto", huber_delta: float = 0.02) -> None:
         self.penalty = penalty

@@ -19,9 +19,10 @@ PENALTIES = 10.0 ** np.arange(1, -5.5, -1)
 MAX_EXPONENT = 10.0
 """Upper bound of exponents: a larger one is a wall at weight 0, and overflows."""
 
+_LEAST_EFFECT = 1e-12  # of a term that is worth a solver's while, in the unit of the scores
 _SHAPE_WEIGHT = 0.3  # of the penalty on the shape of a term, against that on its effect
-_PATH_TOLERANCE, _PATH_STEPS = 1e-3, 100  # enough to compare penalties
-_FIT_TOLERANCE, _FIT_STEPS = 1e-6, 200
+_PATH_TOLERANCE, _PATH_STEPS = 5e-3, 50  # enough to compare penalties
+_FIT_TOLERANCE, _FIT_STEPS = 1e-5, 200
 _STACK = 4_000_000  # elements of the largest temporary array
 
 
@@ -88,14 +89,14 @@ class PowerLaw(Family):
         m = P.shape[1]
         columns = canonical_columns(P)
         P, Y = sort_runs(P[:, columns], Y)
+        every = np.full(len(P), True)
         if self.penalty == "auto":
             self.penalty_, params = self._fit_chosen(P, Y)
         else:
-            every = np.full(len(P), True)
-            larger = PENALTIES[PENALTIES > self.penalty]
-            self.penalty_ = np.full(Y.shape[1], float(self.penalty))
-            params = self._fit_paths(P, Y, [every], np.append(larger, self.penalty))[-1, 0]
-        problems = _Problems.of(self, P, Y, [np.full(len(P), True)], self.penalty_)
+            penalty = float(self.penalty)
+            self.penalty_ = np.full(Y.shape[1], penalty)
+            params = self._fit_paths(P, Y, [every], np.append(PENALTIES[penalty < PENALTIES], penalty))[-1, 0]
+        problems = _Problems.of(self, P, Y, [every], self.penalty_)
         params = self._minimise(problems, params, _FIT_TOLERANCE, _FIT_STEPS)
         back = np.argsort(columns)
         self._set(np.column_stack([params[:, :1], params[:, 1 + back], params[:, 1 + m + back]]))
@@ -149,18 +150,20 @@ class PowerLaw(Family):
         return np.diag(weights @ (b * self.alpha_ * (self.alpha_ + 1) * (p + s) ** (-self.alpha_ - 2)))
 
     def expression(self, p: Any, weights: Array) -> Any:
-        """Weighted powers that are not constant, each as exp(-alpha · log(p_j + s_j)).
+        """Weighted powers, each as its value at weight 0 times exp(-alpha · log(1 + p_j / s_j)).
 
-        In cvxpy a power has a single exponent, of which it takes a rational approximation.
+        In cvxpy a power has a single exponent, of which it takes a rational approximation; and exponentials that do not
+        exceed 1 are what solvers are accurate for. Terms without effect, which are constants, are left out.
         """
         import cvxpy as cp
 
         b, s = self._factors()
-        scale = weights[:, None] * b
-        i, j = np.nonzero(scale * self.alpha_ > 0)
+        without = weights[:, None] * b * s**-self.alpha_
+        effect = without - weights[:, None] * b * (1 + s) ** -self.alpha_
+        i, j = np.nonzero(effect > _LEAST_EFFECT)
         if not len(i):
             return cp.Constant(0.0)
-        return scale[i, j] @ cp.exp(cp.multiply(-self.alpha_[i, j], cp.log(p[j] + s[i, j])))
+        return without[i, j] @ cp.exp(cp.multiply(-self.alpha_[i, j], cp.log(1 + cp.multiply(1 / s[i, j], p[j]))))
 
 
 @dataclass(frozen=True)

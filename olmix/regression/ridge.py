@@ -89,7 +89,7 @@ def _held_out_losses(P: Array, Y: Array) -> Array:
 
 
 def _fit_path(P: Array, Y: Array, penalties: Array) -> tuple[Array, Array]:
-    """Laws c (g, n) and t (g, n, m) for all penalties, from one eigendecomposition; t has no part that the runs lack."""
+    """Laws c (g, n) and t (g, n, m) for all penalties, from one eigendecomposition; t has no part without runs."""
     mean = P.mean(axis=0)
     scores = np.ascontiguousarray(Y.T)
     level = scores.mean(axis=1)

@@ -40,6 +40,8 @@ class LightGBM(Family):
     smooth = False
     parametric = False
 
+    boosters_: list[Any]
+
     def __init__(self, seed: int = 42) -> None:
         self.seed = seed
 
@@ -67,7 +69,7 @@ class LightGBM(Family):
         for i, scores in enumerate(np.ascontiguousarray(Y.T)):
             data = lightgbm.Dataset(P, scores, params=settings)
             stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-            found = lightgbm.cv(settings, data, MAX_ROUNDS, folds=parts, callbacks=[stop], return_cvbooster=True)
+            found: Any = lightgbm.cv(settings, data, MAX_ROUNDS, folds=parts, callbacks=[stop], return_cvbooster=True)
             self.rounds_[i] = rounds = 1 + int(np.argmin(found["valid l2-mean"]))
             for (fitted, left), booster in zip(parts, found["cvbooster"].boosters, strict=True):
                 held_out[left, i] = booster.predict(P[left], num_iteration=rounds, num_threads=1)
@@ -80,11 +82,11 @@ class LightGBM(Family):
     def predict(self, P: ArrayLike) -> Array:
         """Scores (K, n) for mixtures (K, m). Raises InputError for rows that are not mixtures."""
         P = check_mixtures(P, domains=self.n_features_in_)[:, self.columns_]
-        predicted = np.column_stack([booster.predict(P, num_threads=1) for booster in self.boosters_])
+        predicted = np.array([booster.predict(P, num_threads=1) for booster in self.boosters_]).T
         return self.level_ + self.share_ * (predicted - self.level_)
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
-        """The laws as plain values: the order of the domains in the trees, and per task the trees as LightGBM's text."""
+        """The laws as plain values: the order of the domains in the trees, per task LightGBM's text of its trees."""
         laws = [
             {"level": float(level), "share": float(share), "trees": booster.model_to_string()}
             for level, share, booster in zip(self.level_, self.share_, self.boosters_, strict=True)
@@ -101,11 +103,13 @@ class LightGBM(Family):
         law.n_features_in_ = m
         law.columns_ = read_numbers([document], "columns", (m,))[0].astype(np.intp)
         if sorted(law.columns_) != list(range(m)):
-            raise InputError(f"columns: found {law.columns_.tolist()}; the numbers 0 to {m - 1} in some order are expected")
+            raise InputError(f"columns: found {law.columns_.tolist()}; an order of 0 to {m - 1} is expected")
         law.level_, law.share_ = read_numbers(laws, "level", ()), read_numbers(laws, "share", ())
+        if not all(isinstance(task.get("trees"), str) for task in laws):
+            raise InputError("tasks: trees: text is expected for every task")
         try:
             law.boosters_ = [lightgbm.Booster(model_str=task["trees"]) for task in laws]
-        except (KeyError, TypeError, lightgbm.basic.LightGBMError) as error:
+        except (TypeError, lightgbm.basic.LightGBMError) as error:
             raise InputError(f"tasks: trees in LightGBM's text format are expected for every task: {error!r}") from None
         if any(booster.num_feature() != m for booster in law.boosters_):
             raise InputError(f"tasks: trees for another number of domains than {m}")

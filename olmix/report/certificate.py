@@ -46,6 +46,7 @@ _WORDS = {
     "second_solver": ("Second solver", "objective that an independent solver reached from other starts"),
     "moved": ("Weight moved", "to bring leaves back under their caps"),
 }
+_THE_SAME = 1e-9  # BPB
 _ELSEWHERE = {"ok", "proves", "starts", "gap_allowed", "agreement"}
 _PRICES = {"shadow_prices", "floor_prices", "per_billion_tokens"}
 """These stand in a table of their own."""
@@ -63,9 +64,9 @@ def rows(certificate: Mapping[str, Any]) -> list[Row]:
     words = {entry: words for entry, words in _WORDS.items() if entry in certificate}
     known = [Row(name, _value(entry, certificate), meaning) for entry, (name, meaning) in words.items()]
     if "starts" in certificate:
-        of = certificate["starts"]
-        agreed = f"{show.plain(certificate.get('starts_agreed'))} of {show.counted(of, 'start')}"
-        known.append(Row("Starts that agreed", agreed, "ended at this objective; the others ended higher"))
+        agreed, of = certificate.get("starts_agreed"), certificate["starts"]
+        meaning = "ended at this objective" + ("" if agreed == of else "; the others ended higher")
+        known.append(Row("Starts that agreed", f"{show.plain(agreed)} of {show.counted(of, 'start')}", meaning))
     handled = {*_WORDS, *_ELSEWHERE, *_PRICES, *(["starts_agreed"] if "starts" in certificate else [])}
     others = {entry: value for entry, value in certificate.items() if entry not in handled}
     return known + [Row(name[0].upper() + name[1:], show.plain(value)) for name, value in flatten(others) if name]
@@ -77,8 +78,10 @@ def _value(entry: str, certificate: Mapping[str, Any]) -> str:
     if entry == "gap" and "gap_allowed" in certificate:
         return f"{value} ({show.plain(certificate['gap_allowed'])} allowed)"
     if entry == "second_solver" and "agreement" in certificate:
-        difference = certificate["agreement"]
-        return f"{value} ({show.significant(abs(difference))} {'higher' if difference >= 0 else 'lower'})"
+        apart = certificate["agreement"]
+        if abs(apart) < _THE_SAME:
+            return f"{value} (the same)"
+        return f"{value} ({show.significant(abs(apart))} {'higher' if apart > 0 else 'lower'})"
     return value
 
 

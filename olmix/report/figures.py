@@ -96,9 +96,10 @@ def _mixture_marks(data: ReportData) -> list[tuple[Markup, str]]:
     return marks
 
 
-def _whisker(low: float, high: float, y: float, kind: str = "interval") -> Markup:
+def _whisker(low: float, high: float, y: float, kind: str = "interval", end: float = 3) -> Markup:
     """An interval: a line between two ends."""
-    return element("path", d=f"M{low:.2f} {y:g}H{high:.2f}M{low:.2f} {y - 3:g}v6M{high:.2f} {y - 3:g}v6", class_=kind)
+    ends = "".join(f"M{x:.2f} {y - end:g}v{2 * end:g}" for x in (low, high))
+    return element("path", d=f"M{low:.2f} {y:g}H{high:.2f}{ends}", class_=kind)
 
 
 def factor(leaf: Leaf) -> str:
@@ -205,7 +206,8 @@ def _gain(task: Task) -> float:
 def _gain_marks(gain: Gain, scale: Scale, y: float) -> list[Markup]:
     marks = []
     if gain.interval:
-        marks.append(_whisker(scale(gain.predicted_low), scale(gain.predicted_high), y, "interval predicted"))
+        ends = scale(gain.predicted_low), scale(gain.predicted_high)
+        marks.append(_whisker(*ends, y, "interval predicted", 5))
     if math.isfinite(gain.predicted):
         marks.append(diamond(scale(gain.predicted), y, 6.5, "predicted"))
     if math.isfinite(gain.measured):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -171,9 +171,14 @@ def _quantities(reuse: Reuse | None) -> list[tuple[str, str, str]]:
 
 
 def total(costs: tuple[Cost, ...]) -> Cost:
-    """Sum of the ledger, over what is known."""
-    sums = [sum(v for v in (getattr(row, name) for row in costs) if math.isfinite(v)) for name in _QUANTITIES]
-    return Cost("total", sum(row.jobs for row in costs), *sums)
+    """Sum of the ledger, over what is known; NaN for what no job tells."""
+    jobs = sum(row.jobs for row in costs)
+    return Cost("total", jobs, *(_sum(getattr(row, name) for row in costs) if jobs else 0.0 for name in _QUANTITIES))
+
+
+def _sum(values: Iterable[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return sum(known) if known else math.nan
 
 
 _QUANTITIES = ("tokens", "flops", "core_seconds")

@@ -148,27 +148,30 @@ def wrap(name: str, width: float) -> list[str]:
 
     Broken behind punctuation where that is possible, never cut.
     """
+    if text_width(name) <= width:
+        return [name]
     lines = _fill(name, width)
     source, colon, topic = name.rpartition(":")
-    if len(lines) > 1 and colon and topic:
+    if colon and topic:
         behind_source = _fill(source + colon, width) + _fill(topic, width)
         if len(behind_source) == len(lines):
             return behind_source
-    while len(lines) > 1 and len(even := _fill(name, 0.95 * width)) == len(lines):
+    while len(even := _fill(name, 0.95 * width)) == len(lines):
         lines, width = even, 0.95 * width
     return lines
 
 
 def _fill(name: str, width: float) -> list[str]:
     """Lines of a name, each as full as possible."""
-    lines = [""]
+    lines, room = [""], width
     for piece in pieces(name):
-        if lines[-1] and text_width(lines[-1] + piece.rstrip()) > width:
-            lines.append("")
-        for character in piece:
-            if lines[-1] and text_width(lines[-1] + character.rstrip()) > width:
+        parts = [piece] if text_width(piece.rstrip()) <= width else list(piece)
+        for part in parts:
+            if lines[-1] and text_width(part.rstrip()) > room:
                 lines.append("")
-            lines[-1] += character
+                room = width
+            lines[-1] += part
+            room -= text_width(part)
     return lines
 
 

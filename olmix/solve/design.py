@@ -10,7 +10,7 @@ from olmix.regression.base import Family
 from olmix.regression.blend import Blend
 from olmix.regression.fit import Evidence, read_laws
 from olmix.regression.kernel import Kernel
-from olmix.solve.propose import assess_proposal, make_problem, read_coordinates
+from olmix.solve.propose import assess_proposal, read_coordinates
 from olmix.store import Store
 
 Floats = NDArray[np.float64]

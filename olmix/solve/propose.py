@@ -92,7 +92,7 @@ def _solve(plan: Plan, params: SolverParams, target: TargetParams, store: Store)
         "objective": certificate["objective"],
         "certificate": certificate,
     }
-    if params.resamples and laws.family.smooth:
+    if params.resamples and laws.family.refits:
         found = _assess(plan, problem, laws, solution.weights, store, params.resamples)
         low, high = (
             _by_content(plan, plan.space.expand(_in_plan_order(laws, bound))) for bound in found.weight_interval

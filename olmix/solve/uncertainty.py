@@ -1,4 +1,4 @@
-"""How sure a proposal is: the laws of resampled scores, the mixtures that they ask for, and the gain that they promise."""
+"""How sure a proposal is: laws of resampled scores, the mixtures that they ask for, and the gain that they promise."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

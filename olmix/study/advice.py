@@ -167,8 +167,8 @@ def _runs(advice: Advice, grid: Grid, table: StudyTable) -> str:
     if choice.chosen == full:
         before = grid.runs[-2]
         return (
-            f"All {full} runs are needed, and more would help: from {before} to {full} runs the error of {name} laws "
-            f"still falls from {choice.means[before]:.3f} to {at_full:.3f}."
+            f"More runs would help: from {before} to {full} runs the error of {name} laws "
+            f"still falls, from {choice.means[before]:.3f} to {at_full:.3f}."
         )
     c = choice.chosen / table.parameters
     return (
@@ -197,13 +197,14 @@ def _kl(advice: Advice, judge: str) -> str:
     kl = advice.kl
     assert kl is not None
     found = (
-        f"{kl.chosen:g} is the largest weight that gives nothing up: {judge} laws of all runs see a gain over the "
-        f"prior of {-kl.means[kl.chosen]:.4f} in mixtures from {advice.kl_family} laws of half the runs"
+        f"{kl.chosen:g} is the largest weight as good as the best, within one standard error: {judge} laws of all runs "
+        f"see a gain over the prior of {-kl.means[kl.chosen]:.4f} in mixtures from {advice.kl_family} laws of half the "
+        f"runs"
     )
     if kl.means[kl.best] >= 0:
         found = f"No weight promises a gain: {judge} laws of all runs see none in any mixture"
     elif kl.best != kl.chosen:
-        found += f", and at most {-kl.means[kl.best]:.4f} (weight {kl.best:g})"
+        found += f", and of {-kl.means[kl.best]:.4f} at weight {kl.best:g}"
     return f"{found}. That is a model's judgement, not a measurement."
 
 

@@ -19,9 +19,12 @@ GAP = 15.0
 """Least distance of two labels beside the ends of their lines."""
 WORST = 1.25
 """Errors above this are drawn at the edge of the frame: 1 is what a constant achieves."""
+LEAST = 1e-3
+"""And so are errors below this."""
 
 _PANEL = 286.0
 _TOP, _BOTTOM = 34.0, 286.0
+_ROUNDS = 200
 _STEPS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
 _SWEEP, _SWEEP_LEFT = 340.0, 92.0
 
@@ -31,7 +34,7 @@ def curves(study: Study) -> Markup:
     means = {name: _by_runs(study, name, "error", _mean) for name in study.grid.families}
     ranks = {name: _by_runs(study, name, "mean_spearman", _median) for name in study.grid.families}
     shown = [value for points in means.values() for value, *_ in points if math.isfinite(value)]
-    low, high = min(shown) / 1.12, min(max(shown), WORST) * 1.06
+    low, high = max(min(shown), LEAST) / 1.12, min(max(shown), WORST) * 1.06
     error = Scale(low, max(high, low * 1.5), _BOTTOM, _TOP, log=True)
     above = [value for points in ranks.values() for value, *_ in points if value > 0]
     floor = math.floor(10 * min(above) - 0.3) / 10 if above else 0.0
@@ -247,10 +250,12 @@ def _panel(
         text(right + 16, _BOTTOM + 32, "per m + 1", "title"),
     ]
     names = list(points)
-    for index, name in enumerate(names):
-        shift = 3.0 * (index - (len(names) - 1) / 2)
+    for name in sorted(names, key=lambda name: name == study.advice.family.chosen):  # drawn over the others
+        shift = 3.0 * (names.index(name) - (len(names) - 1) / 2)
         chosen = " chosen" if name == study.advice.family.chosen else ""
-        drawn = [(x(K) + shift, *map(y, p)) for K, p in zip(grid.runs, points[name], strict=True) if _finite(p)]
+        drawn = [
+            (x(K) + shift, *map(y, p)) for K, p in zip(grid.runs, points[name], strict=True) if y.low <= p[0] <= y.high
+        ]
         path = " ".join(f"{across:.1f},{middle:.1f}" for across, middle, *_ in drawn)
         marks = [element("polyline", points=path, class_=f"study-line{chosen}")]
         for across, middle, low, high in drawn:
@@ -261,32 +266,29 @@ def _panel(
         ]
         parts.append(element("g", *marks, class_=f"row family-{name}", data_tip="\n".join(tip)))
     ends = {name: points[name][-1][0] for name in names}
-    heights = _spread([y(ends[name]) if math.isfinite(ends[name]) else _TOP for name in names])
+    heights = _spread([y(ends[name]) for name in names])
     for name, height in zip(names, heights, strict=True):
-        label = f"{name} {show.number(ends[name], digits)}"
+        beyond = " ↑" if ends[name] > y.high else " ↓" if ends[name] < y.low else ""
+        label = f"{name} {show.number(ends[name], digits)}{beyond}"
         kind = "study-label strong" if name == study.advice.family.chosen else "study-label"
         parts.append(element("g", text(right + 10, height + 4, label, kind), class_=f"family-{name}"))
     return Markup("").join(parts)
 
 
 def _spread(heights: list[float]) -> list[float]:
-    """Heights moved apart until labels do not touch, in their order, around where they were."""
+    """Heights moved apart until labels do not touch, in their order and within the panel."""
     order = sorted(range(len(heights)), key=lambda i: heights[i])
     placed = [heights[i] for i in order]
-    for _ in range(200):
-        moved = False
+    for _ in range(_ROUNDS):
         for a in range(len(placed) - 1):
-            overlap = GAP - (placed[a + 1] - placed[a])
-            if overlap > 0.01:
-                placed[a] -= overlap / 2
-                placed[a + 1] += overlap / 2
-                moved = True
-        if not moved:
-            break
-    found = [0.0] * len(heights)
-    for i, height in zip(order, placed, strict=True):
-        found[i] = height
-    return found
+            overlap = max(GAP - (placed[a + 1] - placed[a]), 0.0)
+            placed[a] -= overlap / 2
+            placed[a + 1] += overlap / 2
+    last = len(placed) - 1
+    placed = [max(height, _TOP + GAP * a) for a, height in enumerate(placed)]
+    placed = [min(height, _BOTTOM - GAP * (last - a)) for a, height in enumerate(placed)]
+    found = dict(zip(order, placed, strict=True))
+    return [found[i] for i in range(len(heights))]
 
 
 def _log_ticks(scale: Scale) -> list[float]:
@@ -303,10 +305,6 @@ def _across(scale: Scale, top: float, bottom: float, title: str) -> Markup:
         parts.append(text(scale(tick), bottom + 16, f"{tick:.2g}", "tick", "middle"))
     parts.append(text((scale.start + scale.end) / 2, bottom + 34, title, "title", "middle"))
     return Markup("").join(parts)
-
-
-def _finite(point: Point) -> bool:
-    return all(map(math.isfinite, point))
 
 
 def _strong(chosen: bool) -> str:

@@ -33,8 +33,12 @@ MULTIPLES = (1.0, 1.5)
 CLOSE = 1.1
 """A number of runs this close below the largest one is not tried besides."""
 
+LARGEST_ERROR = 100.0
+"""More than this does not count: a law that explodes is useless, however far it goes."""
+
 _NOT_COMPARED = (Auto.name, "search")  # a chooser among the others; a table that knows no other runs than its own
 _LEAST_SPREAD = 1e-12
+_DECIMALS = 9  # of predictions in standard deviations: what is beyond is rounding
 
 
 @dataclass(frozen=True)
@@ -125,9 +129,10 @@ def fit_cell(table: StudyTable, grid: Grid, runs: int, repeat: int) -> list[Fit]
     found = []
     for granularity in table.granularities if everywhere else table.granularities[:1]:
         Y, weights = table.scores(granularity), table.targets(granularity).weights
+        spread, mean_spread = (np.maximum(scores.std(axis=0), _LEAST_SPREAD) for scores in (Y, Y @ weights))
         laws = predict_by_family(grid, table.P[train], Y[train], table.P[heldout])
         for family, predicted in laws.items():
-            figures = _compare(predicted, Y[heldout], Y.std(axis=0), weights, (Y @ weights).std())
+            figures = compare(predicted, Y[heldout], spread, weights, mean_spread)
             found.append(Fit(family, granularity, runs, repeat, len(heldout), *figures))
     return found
 
@@ -168,23 +173,35 @@ def errors(fits: Iterable[Fit], figure: str, family: str, runs: int, granularity
     return np.array([chosen[repeat] for repeat in sorted(chosen)])
 
 
-def _compare(predicted: Array, truth: Array, spread: Array, weights: Array, mean_spread: float) -> tuple[float, ...]:
-    """The figures of a Fit from predictions and scores (K, l)."""
+def compare(predicted: Array, truth: Array, spread: Array, weights: Array, mean_spread: float) -> tuple[float, ...]:
+    """The figures of a Fit from predictions and scores (K, l), their spreads (l,) and that of the mean score."""
+    mean = truth @ weights
     with np.errstate(over="ignore", invalid="ignore"):
-        law_errors = np.sqrt(((predicted - truth) ** 2).mean(axis=0)) / np.maximum(spread, _LEAST_SPREAD)
-        mean_predicted, mean = predicted @ weights, truth @ weights
-        mean_error = np.sqrt(((mean_predicted - mean) ** 2).mean()) / max(float(mean_spread), _LEAST_SPREAD)
-    correlation = np.mean([pearson(a, b) for a, b in zip(predicted.T, truth.T, strict=True)])
-    spearman = pearson(rankdata(mean_predicted), rankdata(mean))
-    figures = law_errors.mean(), correlation, mean_error, pearson(mean_predicted, mean), spearman
+        law_errors = np.sqrt(((predicted - truth) ** 2).mean(axis=0)) / spread
+        mean_predicted = predicted @ weights
+        mean_error = float(np.sqrt(((mean_predicted - mean) ** 2).mean()) / mean_spread)
+        predicted, mean_predicted = predicted / spread, mean_predicted / mean_spread
+    correlations = [pearson(a, b) for a, b in zip(predicted.T, truth.T, strict=True)]
+    figures = (
+        np.minimum(law_errors, LARGEST_ERROR).mean(),
+        np.mean(correlations),
+        min(mean_error, LARGEST_ERROR),
+        pearson(mean_predicted, mean),
+        pearson(mean_predicted, mean, ranks=True),
+    )
     return tuple(float(figure) for figure in figures)
 
 
-def pearson(a: Array, b: Array) -> float:
-    """Correlation of two samples; 0 if one of them is constant or not finite."""
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+def pearson(predicted: Array, truth: Array, ranks: bool = False) -> float:
+    """Correlation, of ranks if so wished, of predictions in units of the spread of the scores with the scores.
+
+    0 where predictions are not finite, or constant but for rounding.
+    """
+    if not np.isfinite(predicted).all():
         return 0.0
-    a, b = a - a.mean(), b - b.mean()
-    size = math.sqrt(float(a @ a) * float(b @ b))
-    scale = _LEAST_SPREAD * len(a)
-    return float(a @ b) / size if size > scale**2 and float(a @ a) > scale**2 else 0.0
+    a, b = predicted.round(_DECIMALS), truth
+    if ranks:
+        a, b = rankdata(a), rankdata(b)
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])

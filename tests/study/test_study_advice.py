@@ -64,7 +64,7 @@ def test_families_that_differ_by_nothing_that_counts_are_named():
 def test_the_runs_that_suffice_are_those_from_which_on_nothing_is_gained(figures, enough):
     advice, words = advice_of({"kernel": figures})
     assert advice.runs.chosen == advice.runs_by_family["kernel"] == enough
-    expected = f"{enough} runs suffice (c = {enough / 5:.2g}" if enough < 20 else "All 20 runs are needed"
+    expected = f"{enough} runs suffice (c = {enough / 5:.2g}" if enough < 20 else "More runs would help: from 10 to 20"
     assert words["Runs"].startswith(expected)
 
 
@@ -93,9 +93,9 @@ def test_the_largest_kl_weight_that_gives_nothing_up():
     advice, words = advice_of(figures, judged=judged({0.0: 0.2, 0.05: 0.1985, 0.1: 0.19}))
     assert advice.kl.chosen == 0.05
     assert advice.kl.best == 0
-    assert "0.05 is the largest weight that gives nothing up" in words["KL weight"]
+    assert "0.05 is the largest weight as good as the best" in words["KL weight"]
     assert "0.1985" in words["KL weight"]
-    assert "at most 0.2000 (weight 0)" in words["KL weight"]
+    assert "0.2000 at weight 0" in words["KL weight"]
     assert "a model's judgement, not a measurement" in words["KL weight"]
 
 

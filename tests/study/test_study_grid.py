@@ -7,7 +7,17 @@ from olmix.errors import InputError
 from olmix.params import RegressionParams
 from olmix.regression.blend import Blend
 from olmix.regression.kernel import Kernel
-from olmix.study.grid import Grid, fit_cell, hashed_order, pearson, predict_by_family, sizes, split
+from olmix.study.grid import (
+    LARGEST_ERROR,
+    Grid,
+    compare,
+    fit_cell,
+    hashed_order,
+    pearson,
+    predict_by_family,
+    sizes,
+    split,
+)
 from tests.study.swarms_of_known_laws import FAMILIES, bent, log_linear, mixtures, table
 
 PARAMS = RegressionParams()
@@ -103,8 +113,20 @@ def test_families_of_one_task_each_are_no_granularity(swarm):
 
 def test_a_constant_prediction_ranks_nothing():
     assert pearson(np.full(5, 0.3), np.arange(5.0)) == 0.0
+    assert pearson(0.3 + 1e-16 * np.arange(5), np.arange(5.0), ranks=True) == 0.0
+    assert pearson(np.exp(np.arange(5.0)), np.arange(5.0), ranks=True) == pytest.approx(1)
     assert pearson(np.array([1.0, np.inf, 2.0]), np.arange(3.0)) == 0.0
     assert pearson(np.arange(5.0), 2 - np.arange(5.0)) == pytest.approx(-1)
+
+
+def test_a_law_that_explodes_has_finite_figures():
+    truth = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 3.0]])
+    predicted = np.array([[1.0, np.inf], [2.0, 1.0], [3.0, 3.0]])
+    error, correlation, mean_error, *ranks = compare(predicted, truth, truth.std(axis=0), np.full(2, 0.5), 0.5)
+    assert error == LARGEST_ERROR / 2
+    assert correlation == pytest.approx(0.5)
+    assert mean_error == LARGEST_ERROR
+    assert ranks[0] == 0
 
 
 @pytest.mark.parametrize("name", ["auto", "search", "forest"])
@@ -115,13 +137,13 @@ def test_families_that_cannot_be_compared_are_refused(swarm, name):
 
 def test_too_few_runs_are_refused_with_the_number_that_is_needed():
     P = mixtures(6)
-    with pytest.raises(InputError, match="6 runs for 4 domains.*4 are left.*m \\+ 1 = 5.*7 runs or more"):
+    with pytest.raises(InputError, match=r"6 runs for 4 domains.*4 are left.*m \+ 1 = 5.*7 runs or more"):
         grid_of(table(P, log_linear(P)))
 
 
 def test_fewer_mixtures_than_parts_are_refused():
     P = np.repeat(mixtures(4), 5, axis=0)
-    with pytest.raises(InputError, match="4 different mixtures cannot be split into study.repeats = 5 parts"):
+    with pytest.raises(InputError, match=r"4 different mixtures cannot be split into study\.repeats = 5 parts"):
         grid_of(table(P, log_linear(P)))
 
 

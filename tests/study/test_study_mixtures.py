@@ -1,6 +1,7 @@
 """Mixtures from half the runs, and their judge."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,9 +56,9 @@ def test_less_penalty_and_looser_caps_promise_more_and_go_further(swarm, judge, 
     found = judged(swarm, judge, [(kl, 4.0) for kl in WEIGHTS] + [(0.05, k) for k in (3.0, 5.0, math.inf)], family)
     by_kl = [found[kl, 4.0] for kl in WEIGHTS]
     by_cap = [found[0.05, k] for k in (3.0, 4.0, 5.0, math.inf)]
-    assert all(a.predicted >= b.predicted - 1e-6 for a, b in zip(by_kl, by_kl[1:], strict=False))
-    assert all(a.divergence >= b.divergence - 1e-6 for a, b in zip(by_kl, by_kl[1:], strict=False))
-    assert all(a.predicted <= b.predicted + 1e-6 for a, b in zip(by_cap, by_cap[1:], strict=False))
+    assert all(a.predicted >= b.predicted - 1e-6 for a, b in pairwise(by_kl))
+    assert all(a.divergence >= b.divergence - 1e-6 for a, b in pairwise(by_kl))
+    assert all(a.predicted <= b.predicted + 1e-6 for a, b in pairwise(by_cap))
     assert by_cap[-1].binding == 0 < by_cap[0].binding
 
 

@@ -30,7 +30,7 @@ def build_known(folder):
         folder,
         proxy={"command": command, "command_writes": "scores"},
         swarm={"runs_per_parameter": 4},
-        study={"families": ["log_linear", "kernel", "blend"], "kl": [0, 0.1], "repetition": [1, 2]},
+        study={"families": ["log_linear", "kernel", "blend"], "repeats": 3, "kl": [0, 0.1], "repetition": [1, 2]},
     )
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr[-3000:]
