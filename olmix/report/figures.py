@@ -97,9 +97,10 @@ def _mixture_marks(data: ReportData) -> list[tuple[Markup, str]]:
 
 
 def _whisker(low: float, high: float, y: float, kind: str = "interval", end: float = 3) -> Markup:
-    """An interval: a line between two ends."""
+    """An interval: a line between two ends, set off from what is behind it."""
     ends = "".join(f"M{x:.2f} {y - end:g}v{2 * end:g}" for x in (low, high))
-    return element("path", d=f"M{low:.2f} {y:g}H{high:.2f}{ends}", class_=kind)
+    path = f"M{low:.2f} {y:g}H{high:.2f}{ends}"
+    return element("path", d=path, class_="halo") + element("path", d=path, class_=kind)
 
 
 def factor(leaf: Leaf) -> str:

@@ -78,25 +78,22 @@ def effects(data: ReportData, coordinates: Sequence[int]) -> Markup:
 def _family_labels(
     sizes: dict[str, int], left: float, top: float, bottom: float, cell: float
 ) -> tuple[list[Markup], float]:
-    """Families under their columns, and where the labels end: level and wrapped, or upright where one does not fit."""
-    room = {name: (count * cell - 6) / GROUP for name, count in sizes.items()}
-    wrapped = {name: wrap(name, room[name]) for name in sizes}
-    whole = all(text_width(piece.rstrip()) <= room[name] for name in sizes for piece in pieces(name))
-    level = whole and max(map(len, wrapped.values())) <= 4
-    parts, edge = [], 0
+    """Families under their columns, and where the labels end: level and wrapped, or upright if they are too wide."""
+    parts, edge, end = [], 0, bottom
     for name, count in sizes.items():
-        x = left + edge * cell
+        x, room = left + edge * cell, (count * cell - 6) / GROUP
         if edge:
             parts.append(line(x, top, x, bottom, "division"))
-        if level:
-            parts.append(lines_of_text(x, bottom + 15, wrapped[name], "group"))
+        lines = wrap(name, room)
+        if len(lines) <= 4 and all(text_width(piece.rstrip()) <= room for piece in pieces(name)):
+            parts.append(lines_of_text(x, bottom + 15, lines, "group"))
+            end = max(end, bottom + 1 + LINE * len(lines))
         else:
             turned = f"translate({x + count * cell / 2 + 4:g} {bottom + 7:g}) rotate(-90)"
             parts.append(element("text", escape(name), transform=turned, class_="group", text_anchor="end"))
+            end = max(end, bottom + 7 + GROUP * text_width(name))
         edge += count
-    if level:
-        return parts, bottom + 1 + LINE * max(map(len, wrapped.values()))
-    return parts, bottom + 7 + GROUP * max(map(text_width, sizes))
+    return parts, end
 
 
 def coordinate_labels(data: ReportData) -> list[str]:

@@ -156,8 +156,11 @@ def wrap(name: str, width: float) -> list[str]:
         behind_source = _fill(source + colon, width) + _fill(topic, width)
         if len(behind_source) == len(lines):
             return behind_source
-    while len(even := _fill(name, 0.95 * width)) == len(lines):
-        lines, width = even, 0.95 * width
+    for share in (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55):
+        even = _fill(name, share * width)
+        if len(even) > len(lines):
+            break
+        lines = even
     return lines
 
 

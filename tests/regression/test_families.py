@@ -129,7 +129,7 @@ def test_laws_read_from_json_refuse_mixtures_of_other_domains(name):
 
 @pytest.mark.parametrize("document", [{}, {"regression": None}, {"regression": ["ridge"]}, {"regression": "auto"}])
 def test_a_document_of_no_family_is_refused_with_what_is_allowed(document):
-    with pytest.raises(InputError, match="allowed: log_linear, .*ridge, .*search$"):
+    with pytest.raises(InputError, match=r"allowed: log_linear, .*ridge, .*search$"):
         read_family(document)
 
 

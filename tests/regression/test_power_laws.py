@@ -18,11 +18,13 @@ def known_law(family, runs=60, noise=0.0, seed=0):
     rng = np.random.default_rng(seed)
     P = sparse_mixtures(rng, runs, 4)
     if family is BiMix:
-        A, alpha = np.array([[0.5, 0.3, 0.1, 0.4], [0.2, 0.2, 0.6, 0.0]]), np.array([[0.3, 0, 0.6, 0.1], [0.1, 1, 0.2, 0]])
+        A = np.array([[0.5, 0.3, 0.1, 0.4], [0.2, 0.2, 0.6, 0.0]])
+        alpha = np.array([[0.3, 0.0, 0.6, 0.1], [0.1, 1.0, 0.2, 0.0]])
         Y = (A * (P[:, None] + 0.03) ** -alpha).sum(axis=2)
     else:
-        A, alpha = np.array([[0.1, 0.3, 0.2, 1.0], [0.5, 0.05, 0.2, 0.1]]), np.array([[0.5, 2, 1, 0.6], [0.4, 1, 3, 0.8]])
-        Y = [0.7, 1.2] + ((100 * (A + P[:, None])) ** -alpha).sum(axis=2)
+        A = np.array([[0.1, 0.3, 0.2, 1.0], [0.5, 0.05, 0.2, 0.1]])
+        alpha = np.array([[0.5, 2.0, 1.0, 0.6], [0.4, 1.0, 3.0, 0.8]])
+        Y = np.array([0.7, 1.2]) + ((100 * (A + P[:, None])) ** -alpha).sum(axis=2)
     return P, Y + noise * rng.normal(size=Y.shape)
 
 
@@ -68,7 +70,7 @@ def test_derivatives_of_the_objective_are_right(family):
     numeric = [(problems.value(params + e, which) - problems.value(params - e, which)) / 2e-6 for e in steps]
     np.testing.assert_allclose(gradient, np.transpose(numeric), rtol=1e-6, atol=1e-8)
     # Without residuals the Gauss-Newton matrix is the second derivative: move the scores to where the law is.
-    terms, effects = problems._terms(params)
+    terms, _ = problems._terms(params)
     exact = _Problems.of(law, P, Y, halves, np.zeros(4))
     exact.Y[which] = params[:, :1] + terms.value.sum(axis=2)
     rows = [(exact.derivatives(params + e, which)[0] - exact.derivatives(params - e, which)[0]) / 2e-6 for e in steps]

@@ -224,6 +224,11 @@ def test_a_wrapped_name_is_whole_and_fits(name):
     assert all(text_width(line.rstrip()) <= 120 for line in lines)
 
 
+def test_a_column_narrower_than_a_character_has_one_per_line():
+    assert wrap("a", 2) == ["a"]
+    assert wrap("ab", -5) == ["a", "b"]
+
+
 def test_a_name_breaks_behind_its_source_or_into_even_lines():
     assert wrap("all_dressed_v2:science_math_and_technology", 180) == ["all_dressed_v2:", "science_math_and_technology"]
     assert wrap("one two three four five six", 130) == ["one two three ", "four five six"]

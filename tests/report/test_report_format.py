@@ -59,3 +59,13 @@ def test_values_of_a_certificate():
     assert [show.plain(v) for v in (True, 12000, 0.05, 3.2e-9, 0.0, "optimal", [1, 0.5], math.inf)] == [
         "yes", "12,000", "0.05", "3.2 × 10⁻⁹", "0", "optimal", "1, 0.5", "–",
     ]  # fmt: skip
+
+
+def test_intervals_and_shares():
+    assert [show.interval(-0.04, 5), show.interval(2.94, math.nan)] == ["[0.0, 5.0]", "–"]
+    assert [show.weights(0, 0.0512), show.weights(0.17, 0.2156)] == ["0–5.12 %", "17.00–21.56 %"]
+    assert [show.share(s) for s in (0.9, 0.0149, 0.0071, 0.0, 1e-6)] == ["90 %", "1.5 %", "0.71 %", "0.00 %", "<0.01 %"]
+
+
+def test_three_significant_digits():
+    assert [show.significant(v) for v in (0.01346, 8.66e-6, 0.0, -2.5)] == ["0.0135", "8.66 × 10⁻⁶", "0", "−2.5"]

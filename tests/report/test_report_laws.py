@@ -16,7 +16,7 @@ from tests.report.test_report_generations import no_nan, table, visible
 
 
 def headings(page: str, name: str) -> list[str]:
-    return re.findall(r"<th[^>]*>(.*?)</th>", re.search(rf'id="{name}">.*?</thead>', page, re.S)[0])
+    return re.findall(r"<th(?: [^>]*)?>(.*?)</th>", re.search(rf'id="{name}">.*?</thead>', page, re.S)[0])
 
 
 def of_families(data: ReportData, granularity: str = "family") -> ReportData:
@@ -54,7 +54,7 @@ def test_the_error_is_that_of_a_constant_at_1(report):
     data = report(m=5, n=3)
     means = tuple(replace(t, heldout=np.full_like(t.observed, t.observed.mean())) for t in data.tasks)
     assert replace(data, tasks=means).heldout_error == pytest.approx(1)
-    assert metrics(data)["law"]["heldout_error"] == data.heldout_error < 0.5
+    assert metrics(data)["law"]["heldout_error"] == data.heldout_error < 0.6
     assert f"cross-validated error is {data.heldout_error:.2f}" in visible(data)
 
 

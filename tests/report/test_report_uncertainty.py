@@ -56,7 +56,7 @@ def test_the_header_says_the_interval_and_what_it_does_not_tell(report):
     header = visible(data).split("The mixture")[0]
     assert f"+{data.headline.predicted:.1f} % {data.headline.interval}" in header
     assert "90 % interval" in header.replace("\u00a0", " ")
-    assert "not distinguishable" not in header
+    assert "not distinguishable from the prior; mean BPB" not in header
     doubtful = visible(uncertain(report(m=5, n=3), gain=(-0.1, 2.0))).split("The mixture")[0]
     assert "not distinguishable from the prior; mean BPB" in doubtful
 
