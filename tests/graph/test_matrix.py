@@ -316,7 +316,7 @@ def test_matrix(accepted, name, monkeypatch):
     if "plan" in expected:
         phase = {rule: n for rule, n in expected.items() if rule in ("tokens", "items", "plan")}
         assert {rule: n for rule, n in planned.items() if rule in ("tokens", "items", "plan")} == phase
-        done = snakemake(folder, "plan")
+        done = snakemake(folder, "planned")
         assert done.returncode == 0, done.stderr[-3000:]
         ran = executed(done.stderr)
         assert ran == phase

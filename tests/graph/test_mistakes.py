@@ -110,6 +110,6 @@ def test_mistakes_that_only_a_job_can_find(untrained, name):
 
 def test_a_mistake_that_was_mended_is_not_reported_again(untrained):
     change_params(untrained, target={"tokens": 10_000_000})
-    assert snakemake(untrained, "plan").returncode == 2
+    assert snakemake(untrained, "planned").returncode == 2
     change_params(untrained, target={"tokens": 30_000})
-    assert snakemake(untrained, "plan").returncode == 0
+    assert snakemake(untrained, "planned").returncode == 0

@@ -59,7 +59,7 @@ def test_what_does_not_matter_reruns_nothing(project, change):
 
 def after_planning(project):
     """Jobs that an edit leads to: plan first, then look."""
-    done = snakemake(project, "plan")
+    done = snakemake(project, "planned")
     assert done.returncode == 0, done.stderr[-3000:]
     return planned_jobs(project)
 
