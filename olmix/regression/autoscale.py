@@ -45,10 +45,11 @@ class AutoScale(PowerLaw):
 
     def _terms(self, P: Array, a: Array, alpha: Array) -> Terms:
         """With a = log A, which differs by as much as A does in size."""
-        A = np.exp(a)
-        log = np.log(self.tokens_ * (A + P))
+        A = self.tokens_ * np.exp(a)
+        base = A + self.tokens_ * P
+        log = np.log(base)
         value = np.exp(-alpha * log)
-        return Terms(value, -alpha * value * A / (A + P), -value * log)
+        return Terms(value, (-alpha * A) * value / base, -value * log)
 
     def _bounds(self, m: int) -> tuple[Array, Array]:
         lower = np.concatenate([[0.0], np.full(m, np.log(MIN_A)), np.zeros(m)])

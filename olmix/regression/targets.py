@@ -89,7 +89,7 @@ def choose_targets(
         groups.setdefault(name, []).append(task)
     total = sum(weight[task.name] for task in kept)
     laws = []
-    for name, members in groups.items():
+    for name, members in sorted(groups.items()):  # the order in which documents list laws
         share = sum(weight[task.name] for task in members)
         family = "all" if params.granularity == "aggregate" else members[0].family
         laws.append(Target(name, family, share / total, {task.name: weight[task.name] / share for task in members}))

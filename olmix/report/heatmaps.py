@@ -199,9 +199,12 @@ def _score_strip(data: ReportData, scores: Array, left: float, right: float) -> 
     for tick in ticks:
         parts.append(line(left, scale(tick), right, scale(tick), "gridline"))
         parts.append(text(left - 8, scale(tick) + 4, tick_text(tick, step), "tick", "end"))
-    for name, level in levels.items():
-        parts.append(line(left, scale(level), right, scale(level), f"level {name}"))
-        parts.append(text(right, scale(level) - 4, name, f"tick {name}", "end"))
+    above = -math.inf
+    for height, name in sorted((scale(level), name) for name, level in levels.items()):
+        # Labels stand above their lines; of two lines that are close, the lower one has its label below.
+        parts.append(line(left, height, right, height, f"level {name}"))
+        parts.append(text(right, height + (11 if height - above < LINE else -4), name, f"tick {name}", "end"))
+        above = height
     width = (right - left) / len(scores)
     path = "".join(
         f"M{left + (index + 0.5) * width:.1f} {scale(score):.1f}h0"

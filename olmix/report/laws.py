@@ -12,9 +12,13 @@ _KINDS = {
     "log_linear": "f(p) = c + exp(t'p)",
     "kernel": "one Gaussian process for all tasks on log weights",
     "blend": "the mean of log-linear laws and of a Gaussian process on log weights",
-    "ridge": "linear in the weights, with a ridge penalty",
-    "lightgbm": "boosted trees",
+    "ridge": "linear in the weights",
+    "natural": "a constant that does not look at the mixture",
+    "bimix": "powers of the weights",
+    "autoscale": "powers of the tokens of each domain",
     "gp": "a Gaussian process per task",
+    "lightgbm": "boosted trees",
+    "search": "which say of a mixture what its own run scored",
 }
 
 

@@ -152,7 +152,7 @@ def _family(advice: Advice, grid: Grid) -> str:
     if not tells_anything(advice):
         found += ". A constant does as well: these runs tell laws nothing about mixtures"
     elif tied:
-        found += f"; {_listed(tied)} {'is' if len(tied) == 1 else 'are'} as good, within one standard error"
+        found += f"; {_listed(tied)} {'is' if len(tied) == 1 else 'are'} as good"
     if grid.half == grid.runs[-1]:
         return f"{found}."
     also = f"also {half.chosen}" if half.chosen == full.chosen else half.chosen
@@ -188,7 +188,7 @@ def _granularity(advice: Advice, grid: Grid, fits: Sequence[Fit]) -> str:
         return f"{LAWS_PER[granularity]} {choice.means[granularity]:.3f} (rank correlation {rank:.2f})"
 
     tied = [LAWS_PER[granularity] for granularity in choice.as_good if granularity != choice.chosen]
-    equal = f"; {_listed(tied)} {'is' if len(tied) == 1 else 'are'} as good, within one standard error" if tied else ""
+    equal = f"; {_listed(tied)} {'is' if len(tied) == 1 else 'are'} as good" if tied else ""
     listed = ", ".join(figures(granularity) for granularity in choice.means)
     return f"{LAWS_PER[choice.chosen]} predicts the mean score best. Its error: {listed}{equal}."
 
@@ -197,7 +197,7 @@ def _kl(advice: Advice, judge: str) -> str:
     kl = advice.kl
     assert kl is not None
     found = (
-        f"{kl.chosen:g} is the largest weight as good as the best, within one standard error: {judge} laws of all runs "
+        f"{kl.chosen:g} is the largest weight as good as the best: {judge} laws of all runs "
         f"see a gain over the prior of {-kl.means[kl.chosen]:.4f} in mixtures from {advice.kl_family} laws of half the "
         f"runs"
     )

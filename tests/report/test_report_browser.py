@@ -183,6 +183,15 @@ def test_the_layout_holds_at_every_size(browser, report, size):
     assert result["effects"] == len(data.tasks) * len(data.coordinates)
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-3, -1e-3])
+def test_labels_of_prior_and_proposal_do_not_collide_when_they_score_alike(browser, report, apart):
+    data = report(m=6, n=4)
+    measured = tuple(replace(t, proposal_measured=tuple(x - apart for x in t.prior_measured)) for t in data.tasks)
+    result = browser.open(render(replace(data, tasks=measured)), MEASURE).probe
+    assert result["collisions"] == []
+    assert result["outside"] == []
+
+
 LABELS = """
 const text = mark => mark.textContent.replace(/\\s/g, "");
 const drawn = all("svg.figure text").map(text);

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from olmix.regression.families import FAMILIES as FAMILIES_OF_LAWS
 from olmix.regression.fit import read_laws
 from olmix.report.laws import Laws
 from olmix.report.page import render
@@ -164,6 +165,19 @@ def test_a_plan_of_an_earlier_round_that_is_gone_costs_the_numbers_only(tmp_path
         (folder / "manifest.json").unlink()
     assert found.report.swarm.added == ()
     assert "The swarm was grown in 2 rounds:" in visible(found.report)
+
+
+@pytest.mark.parametrize("family", sorted({*FAMILIES_OF_LAWS} - {"auto", "log_linear"}))
+def test_every_family_of_laws_has_a_report(tmp_path, family):
+    report = finish(tmp_path, regression={"family": family}, solver={"resamples": 3}).report
+    page, text = render(report), visible(report)
+    assert no_nan(page)
+    assert report.laws is not None
+    assert f"Laws of the family {family} , {report.laws.kind}." in text
+    assert report.has_effects == ("Which leaf helps which task" in text) == (family not in ("lightgbm", "search"))
+    assert ("have no gradient" in text) != report.has_effects
+    assert 'class="scatter"' in page or family == "search"  # which predicts no run but those that it has seen
+    assert report.headline.seeds == 3
 
 
 def test_laws_without_a_gradient_are_reported_without_effects(plain, monkeypatch):
