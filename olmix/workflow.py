@@ -46,8 +46,8 @@ class Workflow:
 
     def _plan_of(self, number: int) -> Plan:
         key = self.project.request.round_key(number)
-        # The last plan is always awaited: Snakemake looks at all jobs again only where it has waited for a checkpoint, and
-        # after a kill would else make nothing but what was cut off. An earlier plan that is there has no job to wait for.
+        # The last plan is always awaited: Snakemake looks at all jobs again only where it has waited for a checkpoint,
+        # and after a kill would else make nothing but what was cut off. An earlier plan that is there needs no job.
         if number == self.project.request.rounds or not self._is_there(PLAN, key):
             self.await_plan(key=key)
         if key not in self._plans:

@@ -21,9 +21,9 @@ MAX_EXPONENT = 10.0
 
 _LEAST_EFFECT = 1e-12  # of a term that is worth a solver's while, in the unit of the scores
 _SHAPE_WEIGHT = 0.3  # of the penalty on the shape of a term, against that on its effect
-_PATH_TOLERANCE, _PATH_STEPS = 5e-3, 50  # enough to compare penalties
+_PATH_TOLERANCE, _PATH_STEPS = 1e-2, 50  # enough to compare penalties
 _FIT_TOLERANCE, _FIT_STEPS = 1e-5, 200
-_STACK = 4_000_000  # elements of the largest temporary array
+_STACK = 300_000  # elements of the largest temporary array: those of processor caches are faster
 
 
 class Terms(NamedTuple):
