@@ -40,14 +40,13 @@ def render(study: Study) -> str:
 
 
 def headline(study: Study) -> str:
-    """The recommendation in one sentence."""
+    """The recommendation in one sentence, without the KL weight: nothing was measured for that."""
     advice, runs = study.advice, study.advice.runs
     if not tells_anything(advice):
         return "No law predicts these runs better than a constant"
     enough = f"{runs.chosen} runs suffice" if runs.chosen < study.grid.runs[-1] else "more runs would still help"
-    kl = f"; solve with a KL weight of {advice.kl.chosen:g}" if advice.kl else ""
     per = LAWS_PER[advice.granularity.chosen].replace("one law", "one")
-    return f"Fit {advice.family.chosen} laws, {per}{kl}; {enough}"
+    return f"Fit {advice.family.chosen} laws, {per}; {enough}"
 
 
 def rows(study: Study) -> list[tuple[str, str, int, float, float, float, float, float, float]]:
