@@ -16,6 +16,10 @@ from olmix.regression.penalty import check_penalty, choose_cautiously
 PENALTIES = 10.0 ** np.arange(1, -5.5, -1)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
 
+MAX_PROMISE = 0.2
+"""A penalty is refused if its law expects of equal weights a score so many ranges below the best run: effects of single
+domains are added up there that the runs of sparse swarms, with a few domains each, never show together."""
+
 MAX_EXPONENT = 10.0
 """Upper bound of exponents: a larger one is a wall at weight 0, and overflows."""
 
@@ -44,7 +48,8 @@ class PowerLaw(Family):
     mixture has no effect"; without that, powers explode where a domain is rare in the runs.
 
     penalty: at least 0, without unit, or "auto": chosen per task by 5-fold cross-validation over the runs
-    (`choose_cautiously`). There is no random state; the order of runs and other tasks do not change a bit of a law.
+    (`choose_cautiously`), and none whose law promises too much (MAX_PROMISE). There is no random state; the order of
+    runs and other tasks do not change a bit of a law.
     """
 
     convex = True
@@ -108,10 +113,11 @@ class PowerLaw(Family):
         paths = self._fit_paths(P, Y, parts, PENALTIES)
         losses = np.empty((len(PENALTIES), *Y.shape))
         for k, part in enumerate(parts[:-1]):
-            c, a, alpha = paths[:, k, :, None, :1], paths[:, k, :, None, 1 : 1 + m], paths[:, k, :, None, 1 + m :]
-            predicted = c[..., 0] + self._terms(P[~part], a, alpha).value.sum(axis=-1)
-            losses[:, ~part] = (predicted.swapaxes(1, 2) - Y[~part]) ** 2
-        chosen = choose_cautiously(losses)
+            losses[:, ~part] = (self._scores(paths[:, k], P[~part]) - Y[~part]) ** 2
+        promised = self._scores(paths[:, -1], np.full((1, m), 1 / m))[:, 0]
+        modest = promised >= Y.min(axis=0) - MAX_PROMISE * np.ptp(Y, axis=0)
+        modest[0] = True  # under the largest penalty a law is nearly constant
+        chosen = choose_cautiously(losses, modest)
         return PENALTIES[chosen], paths[chosen, -1, np.arange(Y.shape[1])]
 
     def _fit_paths(self, P: Array, Y: Array, parts: list[Mask], penalties: Array) -> Array:
@@ -131,6 +137,12 @@ class PowerLaw(Family):
     def _minimise(self, problems: "_Problems", start: Array, tolerance: float, steps: int) -> Array:
         K, m = problems.P.shape
         return minimise(problems, start, *self._bounds(m), tolerance, steps, max(1, _STACK // (K * (1 + 2 * m))))
+
+    def _scores(self, params: Array, P: Array) -> Array:
+        """Scores (g, K, n) that parameters (g, n, 1 + 2m) predict for mixtures (K, m)."""
+        m = P.shape[1]
+        c, a, alpha = params[:, :, None, 0], params[:, :, None, 1 : 1 + m], params[:, :, None, 1 + m :]
+        return (c + self._terms(P, a, alpha).value.sum(axis=-1)).swapaxes(1, 2)
 
     def predict(self, P: ArrayLike) -> Array:
         """Scores (K, n) for mixtures (K, m). Raises InputError for rows that are not mixtures."""

@@ -55,3 +55,17 @@ def test_regmix_mixtures_are_ranked(name, pile_cc, mean):
     predicted, i = FAMILIES[name]().fit(P, Y).predict(fresh), list(losses).index("metric/the_pile_pile_cc_val_loss")
     assert spearmanr(predicted[:, i], truth[:, i])[0] > pile_cc
     assert spearmanr(predicted.mean(axis=1), truth.mean(axis=1))[0] > mean
+
+
+@pytest.mark.parametrize("name", ["bimix", "autoscale"])
+def test_effects_that_no_run_shows_together_are_not_added_up(dclm, name, monkeypatch):
+    """Runs of a few topics each: a law of all effects that single runs suggest expects wonders of many topics."""
+    task = [dclm.tasks.index("socialiqa:rc::olmes")]
+
+    def error():
+        predicted, truth, constant = held_out(name, dclm, 13, task)
+        return (np.sqrt(((predicted - truth) ** 2).mean(axis=0)) / constant)[0]
+
+    careful = error()
+    monkeypatch.setattr("olmix.regression.power_law.MAX_PROMISE", np.inf)
+    assert careful < 1.25 < error()
