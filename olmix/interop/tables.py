@@ -4,7 +4,6 @@ Tables of allenai/olmix have a column `run` or `run_id`; those of RegMix have `i
 metrics. Nothing is filled in.
 """
 
-import csv
 import math
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from olmix.csvfile import read_rows, to_number
 from olmix.errors import InputError
 from olmix.regression.base import SUM_TOLERANCE, Array
 
@@ -64,7 +64,7 @@ class Table:
         cell = self.rows[run][column]
         if cell.lower() in _MISSING:
             return math.nan
-        value = _number(cell)
+        value = to_number(cell)
         if not math.isfinite(value):
             raise InputError(f"{self.path}: run {run!r}, column {column!r}: found {cell!r}; allowed: {allowed}")
         return value
@@ -72,7 +72,7 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """Read a table. Raises InputError naming file and line for anything but rows with distinct run ids."""
-    header, lines = _read_lines(path)
+    header, lines = read_rows(path)
     found = ["" if column.startswith("Unnamed:") else column for column in header]
     id_column = next((name for name in IDS if (name in found if name else not found[0])), None)
     if id_column is None:
@@ -132,7 +132,7 @@ def mixtures(table: Table, runs: Sequence[str], domains: Sequence[str]) -> tuple
 
 def canonical_order(table: Table, runs: Sequence[str]) -> list[str]:
     """Runs by their numbers in the column `index`, or else by id (2 before 10): an order that rows cannot change."""
-    numbers = [_number(table.rows[run].get("index", "")) for run in runs]
+    numbers = [to_number(table.rows[run].get("index", "")) for run in runs]
     if len(set(numbers)) == len(runs) and all(map(math.isfinite, numbers)):
         return [run for _, run in sorted(zip(numbers, runs, strict=True))]
     return sorted(runs, key=_natural)
@@ -147,33 +147,3 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """Digits compare as numbers."""
     parts = re.split(r"(\d+)", name, flags=re.ASCII)
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], name
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell) if "_" not in cell else math.nan
-    except ValueError:
-        return math.nan
-
-
-def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and rows with their line numbers, cells stripped; empty lines hold nothing."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; a CSV file is expected") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: not a CSV table: {error}") from None
-    if not found:
-        raise InputError(f"{path}: found nothing; allowed: a header and a row per run")
-    (_, header), *lines = found
-    for line, cells in lines:
-        if len(cells) != len(header):
-            raise InputError(f"{path}: line {line}: found {len(cells)} cells; allowed: {len(header)}, as in the header")
-    return header, lines

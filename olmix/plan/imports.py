@@ -19,6 +19,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from olmix.csvfile import read_rows, to_number
 from olmix.digest import digest
 from olmix.domains.fingerprint import Leaf
 from olmix.errors import InputError
@@ -223,7 +224,7 @@ class _Table:
         """Cells (runs, columns), finite and at least 0. Raises InputError naming run and column."""
         position = {column: j for j, column in enumerate(self.columns)}
         where = [position[column] for column in columns]
-        values = np.array([[_number(row[j]) for j in where] for row in map(self.rows.__getitem__, runs)], np.float64)
+        values = np.array([[to_number(row[j]) for j in where] for row in map(self.rows.__getitem__, runs)], np.float64)
         for i, k in np.argwhere(~(np.isfinite(values) & (values >= 0))):
             raise InputError(
                 f"{self.path}: run {runs[i]!r}, column {columns[k]!r}: found {self.rows[runs[i]][where[k]]!r}; "
@@ -232,16 +233,9 @@ class _Table:
         return values + 0.0  # no negative zeros
 
 
-def _number(cell: str) -> float:
-    try:
-        return float(cell) if "_" not in cell else math.nan
-    except ValueError:
-        return math.nan
-
-
 def _read_table(path: Path, names: Collection[str]) -> _Table:
     """Read a table. Run ids are in the column `run`, or in a first column that is unnamed or `index` (and no name)."""
-    header, rows = _read_rows(path)
+    header, rows = read_rows(path)
     twice = [column for j, column in enumerate(header) if column in header[:j]]
     if twice:
         raise InputError(f"{path}: column {twice[0]!r} is given twice; allowed: once")
@@ -266,29 +260,6 @@ def _read_table(path: Path, names: Collection[str]) -> _Table:
     if not by_run:
         raise InputError(f"{path}: found no run; allowed: a line per run")
     return _Table(path, header[j], (*header[:j], *header[j + 1 :]), by_run)
-
-
-def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and rows with their line numbers, all cells stripped; empty lines hold nothing."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: found a folder; allowed: a CSV file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: not a CSV table: {error}") from None
-    if not found:
-        raise InputError(f"{path}: found nothing; allowed: a header and a line per run")
-    (_, header), *rows = found
-    for line, row in rows:
-        if len(row) != len(header):
-            raise InputError(f"{path}: line {line}: found {len(row)} cells; allowed: {len(header)}, as in the header")
-    return header, rows
 
 
 @dataclass(frozen=True)
@@ -357,7 +328,7 @@ def _check_tables(mixtures_path: Path, scores_path: Path, leaves: Sequence[Leaf]
 def _without_weight(table: _Table, runs: list[str], column: str, names: list[str]) -> None:
     """A column that is no leaf of today may stay where it holds nothing but zeros."""
     for run, cell in zip(runs, table.cells(runs, column), strict=True):
-        if cell and _number(cell) != 0:
+        if cell and to_number(cell) != 0:
             raise InputError(
                 f"{table.path}: run {run!r}, column {column!r}: found {cell!r} for what is no leaf today; "
                 f"allowed: {', '.join(names)}"

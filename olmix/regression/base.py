@@ -21,8 +21,9 @@ SUM_TOLERANCE = 0.01
 class Family(RegressorMixin, BaseEstimator, ABC):
     """A regression family: fits all tasks of a swarm, each on its own, in the conventions of scikit-learn.
 
-    What a solver needs comes with it: `gradient`, and for a convex family `hessian` and `expression`, of a weighted
-    sum of the tasks' laws. Those three take one mixture (m,) and weights (n,), at least 0.
+    What a solver needs comes with it, of a weighted sum of the tasks' laws: `gradient` and `hessian` of a smooth
+    family, and the `expression` of a convex one. They take one mixture (m,) and weights (n,), at least 0; a family
+    without them raises TypeError, and says so beforehand by its flags.
     """
 
     name: ClassVar[str]
@@ -30,7 +31,7 @@ class Family(RegressorMixin, BaseEstimator, ABC):
     convex: ClassVar[bool] = False
     """Every law is convex in the mixture, so that a local minimum is the minimum."""
     smooth: ClassVar[bool] = True
-    """Laws have a gradient; without one, mixtures can only be searched for."""
+    """Laws have a gradient and second derivatives; without them, mixtures can only be searched for."""
     refits: ClassVar[bool] = False
     """Laws can be refitted to resampled scores in milliseconds, so that proposals get intervals."""
     parametric: ClassVar[bool] = True
@@ -70,19 +71,19 @@ class Family(RegressorMixin, BaseEstimator, ABC):
 
     def gradient(self, p: Array, weights: Array) -> Array:
         """Gradient (m,) of the weighted sum of the laws at p, as a function of m free variables."""
-        raise NotImplementedError(f"{self.name}: no gradient")
+        raise TypeError(f"{self.name}: laws without a gradient (`smooth` is False)")
 
     def hessian(self, p: Array, weights: Array) -> Array:
         """Second derivatives (m, m) of the weighted sum of the laws at p."""
-        raise NotImplementedError(f"{self.name}: no second derivatives")
+        raise TypeError(f"{self.name}: laws without second derivatives (`smooth` is False)")
 
     def expression(self, p: Any, weights: Array) -> Any:
         """The weighted sum of the laws as a convex cvxpy expression of the variable p (m,), up to a constant."""
-        raise NotImplementedError(f"{self.name}: not convex")
+        raise TypeError(f"{self.name}: laws without a convex expression (`convex` is False)")
 
     def refit(self, P: Array, Y: Array) -> Self:
         """Laws of other scores (K, n) of the same runs (K, m), with everything that was chosen kept; for resampling."""
-        raise NotImplementedError(f"{self.name}: no refit")
+        raise TypeError(f"{self.name}: laws without a quick refit (`refits` is False)")
 
     @abstractmethod
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:

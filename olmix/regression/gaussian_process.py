@@ -100,10 +100,20 @@ class GaussianProcess(Family):
 
     def gradient(self, p: Array, weights: Array) -> Array:
         """Gradient (m,) of the weighted sum of the laws at p."""
+        difference, terms = self._terms(p, weights)
+        return -(self.length_**-2.0 @ terms) @ difference
+
+    def hessian(self, p: Array, weights: Array) -> Array:
+        """Second derivatives (m, m) of the weighted sum of the laws at p."""
+        difference, terms = self._terms(p, weights)
+        curved = difference.T @ ((self.length_**-4.0 @ terms)[:, None] * difference)
+        return curved - (self.length_**-2.0 @ terms).sum() * np.eye(len(p))
+
+    def _terms(self, p: Array, weights: Array) -> tuple[Array, Array]:
+        """Distance of p from each run, (K, m), and what each adds to the weighted sum of the laws, (n, K)."""
         difference = p - self.mixtures_
         kernel = np.exp(-0.5 * (difference**2).sum(axis=1) / self.length_[:, None] ** 2)
-        along = (weights / self.length_**2) @ (self.coefficients_ * kernel)
-        return -along @ difference
+        return difference, weights[:, None] * self.coefficients_ * kernel
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values: the mixtures of the runs, and per task level, length and coefficients."""

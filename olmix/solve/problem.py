@@ -22,7 +22,6 @@ FEASIBILITY_TOLERANCE = 1e-12
 """Bounds that sum to 1 but for rounding are feasible."""
 
 _LISTED = 5
-_STEP = 1e-6  # of weights, for differences of slopes
 
 
 class Laws(Protocol):
@@ -39,7 +38,7 @@ class Laws(Protocol):
         """Gradient (m,) of the weighted sum; only if smooth."""
 
     def hessian(self, p: Array, weights: Array, /) -> Array:
-        """Second derivatives (m, m); NotImplementedError if there are only gradients."""
+        """Second derivatives (m, m); only if smooth."""
 
     def expression(self, p: Any, weights: Array, /) -> Any:
         """The weighted sum as a cvxpy expression of an affine p (m,), up to a constant; only if convex."""
@@ -147,13 +146,8 @@ class Problem:
         return self._sign * self.laws.gradient(p, self.task_weights)
 
     def curvature(self, p: Array) -> Array:
-        """Second derivatives (m, m) that go with `slope`, from differences of slopes if the laws have none."""
-        try:
-            return self._sign * self.laws.hessian(p, self.task_weights)
-        except NotImplementedError:
-            slope = self.slope(p)
-            columns = [(self.slope(p + move) - slope) / _STEP for move in _STEP * np.eye(len(p))]
-            return (np.array(columns) + np.array(columns).T) / 2
+        """Second derivatives (m, m) that go with `slope`."""
+        return self._sign * self.laws.hessian(p, self.task_weights)
 
     def divergence(self, p: Array) -> float:
         """KL(p || prior) in nats, with 0 log 0 = 0; infinite where p is positive and the prior is not."""

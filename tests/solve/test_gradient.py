@@ -10,7 +10,7 @@ from olmix.solve import gradient
 from olmix.solve.certificate import certify
 from olmix.solve.gradient import solve
 from olmix.solve.problem import Problem
-from tests.solve.laws import Steps, Waves, waves
+from tests.solve.laws import Steps, waves
 from tests.solve.problems import make_problem
 
 
@@ -52,19 +52,6 @@ def test_the_best_of_many_minima_is_found(domains, steps, kl):
             best = best_on(problem, grid)
             assert solution.certificate.objective <= best + 1e-12
             assert solution.certificate.objective == pytest.approx(best, abs=30 / steps)
-
-
-def test_laws_with_gradients_only_are_solved_as_well():
-    class Gradients(Waves):
-        def hessian(self, p, weights):
-            raise NotImplementedError
-
-    for seed in range(3):
-        problem = wavy(4, kl=0.05, seed=seed)
-        laws = problem.laws
-        solution = solve(replace(problem, laws=Gradients(laws.a, laws.b, laws.d)))
-        assert solution.certificate.ok
-        np.testing.assert_allclose(solution.weights, solve(problem).weights, atol=1e-8)
 
 
 def test_the_certificate_says_local_and_how_many_starts_agreed():
