@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from olmix.errors import InputError
 from olmix.regression.base import Array, Family
+from olmix.regression.document import read_laws, write_laws
 from olmix.regression.kernel import Kernel
 from olmix.regression.log_linear import LogLinear
 
@@ -57,25 +58,19 @@ class Blend(Family):
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values: the documents of both members."""
         members = [member.to_json(domains, tasks) for member in self.members_]
-        laws = {task: {member["regression"]: member["tasks"].pop(task) for member in members} for task in tasks}
-        return {"regression": self.name, "domains": list(domains), "members": members, "tasks": laws}
+        return write_laws(self.name, domains, tasks, [{}] * len(tasks), self.n_features_in_, members=members)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Laws written by `to_json`. Raises InputError if malformed."""
-        if document.get("regression") != cls.name:
-            raise InputError(f"regression: found {document.get('regression')!r}, {cls.name!r} is expected")
+        _, m = read_laws(document, cls.name)
+        members = document.get("members")
+        if not isinstance(members, list) or len(members) != 2 or not all(isinstance(one, Mapping) for one in members):
+            raise InputError("members: the documents of a log-linear and of a kernel law are expected")
         law = cls()
-        try:
-            laws = document["tasks"]
-            first, second = (
-                {**member, "tasks": {task: laws[task][member["regression"]] for task in laws}}
-                for member in document["members"]
-            )
-            if not first["domains"] == second["domains"] == document["domains"]:
-                raise ValueError("members of other domains")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"blend: the laws of two members are expected: {error!r}") from None
-        law.members_ = (LogLinear.from_json(first), Kernel.from_json(second))
-        law.n_features_in_ = law.members_[0].n_features_in_
+        law.members_ = (LogLinear.from_json(members[0]), Kernel.from_json(members[1]))
+        law.n_features_in_ = m
+        for member in members:
+            if member["domains"] != document["domains"] or list(member["tasks"]) != list(document["tasks"]):
+                raise InputError(f"members: {member['regression']} has other domains or tasks than the blend")
         return law

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from olmix.errors import InputError
 from olmix.regression.base import Array, Family, canonical_columns, check_mixtures, sort_runs
+from olmix.regression.document import read_laws, read_numbers, write_laws
 
 RELEVANCE_SPREAD = 1.0
 """Prior standard deviation of the log relevance of a domain, relative to the relevance that all share."""
@@ -36,7 +37,7 @@ class Kernel(Family):
     the order of runs does not change a bit.
 
     Attributes after fit: mixtures_ (K, m), floor_, relevance_ (m,), noise_ (n,) relative to the variance of the
-    process, level_ (n,), coefficients_ (K, n), scale_ (n,) standard deviation of the process, logarithmic_ (n,).
+    process, level_ (n,), coefficients_ (K, n), logarithmic_ (n,).
     """
 
     name = "kernel"
@@ -49,7 +50,6 @@ class Kernel(Family):
     noise_: Array
     level_: Array
     coefficients_: Array
-    scale_: Array
     logarithmic_: NDArray[np.bool_]
 
     def _fit(self, P: Array, Y: Array) -> None:
@@ -62,8 +62,7 @@ class Kernel(Family):
         evidence = _Evidence(P, (Z / spread)[:, tasks])
         kernel = evidence.maximise()
         covariance = kernel.covariance(P, P)
-        self.noise_, self.level_, self.coefficients_, variance = _condition(covariance, Z, kernel.noise)
-        self.scale_ = np.sqrt(variance)
+        self.noise_, self.level_, self.coefficients_ = _condition(covariance, Z, kernel.noise)
         back = np.argsort(columns)
         self.mixtures_, self.relevance_, self.floor_ = P[:, back].copy("C"), kernel.relevance[back], kernel.floor
 
@@ -100,19 +99,6 @@ class Kernel(Family):
         law.coefficients_ = vectors @ (inverse * (scores - ones * law.level_))
         return law
 
-    def deviation(self, P: ArrayLike) -> Array:
-        """Posterior standard deviation (K, n) of the process at mixtures (K, m), noise not counted, in log scores.
-
-        In scores as they are where `logarithmic_` is False.
-        """
-        P = check_mixtures(P, domains=self.n_features_in_)
-        known = self._kernel.covariance(self.mixtures_, self.mixtures_)
-        cross = self._kernel.covariance(P, self.mixtures_)
-        values, vectors = np.linalg.eigh(known)
-        projected = (cross @ vectors) ** 2
-        explained = projected @ (1 / (np.maximum(values, 0.0)[:, None] + self.noise_))
-        return np.sqrt(np.maximum(1 - explained, 0.0)) * self.scale_
-
     def posterior(self, P: Array, noise: float) -> Array:
         """Posterior covariance (L, L) of the process, in units of its variance, between mixtures (L, m)."""
         from scipy.linalg import cho_factor, cho_solve
@@ -123,43 +109,32 @@ class Kernel(Family):
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values: the kernel, the mixtures of the runs, and per task what predicts it."""
-        if (len(set(domains)), len(set(tasks))) != (self.n_features_in_, len(self.level_)):
-            raise ValueError(f"{len(self.level_)} tasks, {self.n_features_in_} domains need as many different names")
-        laws = {
-            task: {
-                "level": float(self.level_[i]),
-                "noise": float(self.noise_[i]),
-                "scale": float(self.scale_[i]),
-                "logarithmic": bool(self.logarithmic_[i]),
-                "coefficients": self.coefficients_[:, i].tolist(),
-            }
-            for i, task in enumerate(tasks)
-        }
+        columns = zip(self.level_, self.noise_, self.logarithmic_, self.coefficients_.T, strict=True)
+        laws = [
+            {"level": float(level), "noise": float(noise), "logarithmic": bool(log), "coefficients": c.tolist()}
+            for level, noise, log, c in columns
+        ]
         kernel = {"floor": self.floor_, "relevance": self.relevance_.tolist(), "mixtures": self.mixtures_.tolist()}
-        return {"regression": self.name, "domains": list(domains), "kernel": kernel, "tasks": laws}
+        return write_laws(self.name, domains, tasks, laws, self.n_features_in_, kernel=kernel)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Laws written by `to_json`. Raises InputError if malformed."""
-        if document.get("regression") != cls.name:
-            raise InputError(f"regression: found {document.get('regression')!r}, {cls.name!r} is expected")
+        laws, m = read_laws(document, cls.name)
+        kernel = document.get("kernel")
+        if not isinstance(kernel, Mapping):
+            raise InputError(f"kernel: found {kernel!r}; floor, relevance and mixtures are expected")
         law = cls()
-        try:
-            kernel, laws = document["kernel"], list(document["tasks"].values())
-            law.n_features_in_ = len(document["domains"])
-            law.floor_ = float(kernel["floor"])
-            law.relevance_ = np.array(kernel["relevance"], dtype=np.float64)
-            law.mixtures_ = np.array(kernel["mixtures"], dtype=np.float64)
-            for field in ("level", "noise", "scale"):
-                setattr(law, f"{field}_", np.array([task[field] for task in laws], dtype=np.float64))
-            law.logarithmic_ = np.array([task["logarithmic"] for task in laws], dtype=bool)
-            # In memory as after a fit: the bits of a product can depend on the layout.
-            law.coefficients_ = np.array([task["coefficients"] for task in laws], dtype=np.float64).T.copy("C")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"kernel law: a number or field is missing or malformed: {error!r}") from None
-        K, m = len(law.mixtures_), law.n_features_in_
-        if law.relevance_.shape != (m,) or law.mixtures_.shape != (K, m) or law.coefficients_.shape != (K, len(laws)):
-            raise InputError(f"kernel law: relevance, mixtures and coefficients do not fit {m} domains and {K} runs")
+        law.n_features_in_ = m
+        law.floor_ = float(read_numbers([kernel], "floor", (), _FLOORS[0] / 2)[0])
+        law.relevance_ = read_numbers([kernel], "relevance", (m,), 0.0)[0]
+        law.mixtures_ = check_mixtures(kernel.get("mixtures", []), domains=m)
+        law.level_, law.noise_ = read_numbers(laws, "level", ()), read_numbers(laws, "noise", (), 0.0)
+        if not all(isinstance(one.get("logarithmic"), bool) for one in laws):
+            raise InputError("tasks: logarithmic: true or false is expected for every task")
+        law.logarithmic_ = np.array([one["logarithmic"] for one in laws])
+        # In memory as after a fit: the bits of a product can depend on the layout.
+        law.coefficients_ = read_numbers(laws, "coefficients", (len(law.mixtures_),)).T.copy("C")
         return law
 
     def _derivatives(self, p: Array, weights: Array) -> tuple[Array, Array, Array]:
@@ -247,8 +222,8 @@ class _Evidence:
         return value / (K * n), gradient / (K * n)
 
 
-def _condition(covariance: Array, Z: Array, shared_noise: float) -> tuple[Array, Array, Array, Array]:
-    """Noise, level (n,), coefficients (K, n) and variance (n,) of each task, with the noise of most evidence for it."""
+def _condition(covariance: Array, Z: Array, shared_noise: float) -> tuple[Array, Array, Array]:
+    """Noise (n,), level (n,) and coefficients (K, n) of each task, with the noise of most evidence for it."""
     K, n = Z.shape
     values, vectors = np.linalg.eigh(covariance)
     noises = shared_noise * _NOISE_FACTORS
@@ -262,7 +237,7 @@ def _condition(covariance: Array, Z: Array, shared_noise: float) -> tuple[Array,
     tasks = np.arange(n)
     level = levels[best, tasks]
     coefficients = vectors @ (inverse[best].T * (scores - ones[:, None] * level))
-    return noises[best], level, coefficients, squares[best, tasks] / (K - 1)
+    return noises[best], level, coefficients
 
 
 def _squared_distances(A: Array, B: Array) -> Array:

@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from olmix.errors import InputError
 from olmix.regression.base import Array, Family, Mask, canonical_columns, check_mixtures, sort_runs
 from olmix.regression.crossval import assign_folds
+from olmix.regression.document import read_laws, read_numbers, write_laws
 from olmix.regression.levenberg import MIN_C, Problems, huber, minimise
+from olmix.regression.penalty import check_penalty
 
 PENALTIES = 10.0 ** np.arange(0, -11.5, -1.0)
 """Penalties that "auto" chooses from: the first makes any task constant, the last changes no fit visibly."""
@@ -117,36 +119,23 @@ class LogLinear(Family):
 
     def to_json(self, domains: Sequence[str], tasks: Sequence[str]) -> dict[str, Any]:
         """The laws as plain values: c, t in the order of the domains and, of a fit, the penalty, per task."""
-        if (len(set(tasks)), len(set(domains))) != self.t_.shape:
-            raise ValueError(f"{self.t_.shape[0]} tasks and {self.t_.shape[1]} domains need as many different names")
-        laws: dict[str, dict[str, Any]] = {
-            task: {"c": float(c), "t": t.tolist()} for task, c, t in zip(tasks, self.c_, self.t_, strict=True)
-        }
+        laws = [{"c": float(c), "t": t.tolist()} for c, t in zip(self.c_, self.t_, strict=True)]
         if hasattr(self, "penalty_"):
-            for task, penalty in zip(tasks, self.penalty_, strict=True):
-                laws[task]["penalty"] = float(penalty)
-        return {"regression": "log_linear", "domains": list(domains), "tasks": laws}
+            for law, penalty in zip(laws, self.penalty_, strict=True):
+                law["penalty"] = float(penalty)
+        return write_laws(self.name, domains, tasks, laws, self.n_features_in_)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Laws written by `to_json`: domains and tasks in the order of the document. Raises InputError if malformed."""
-        family = document.get("regression")
-        if family != "log_linear":
-            raise InputError(f"regression: found {family!r}, 'log_linear' is expected")
-        try:
-            laws, domains = list(document["tasks"].values()), len(document["domains"])
-            law = cls.of([task["c"] for task in laws], np.reshape([task["t"] for task in laws], (len(laws), -1)))
-            if all("penalty" in task for task in laws):
-                law.penalty_ = np.array([task["penalty"] for task in laws], dtype=np.float64)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"tasks: numbers c and t are expected for every task: {error!r}") from None
-        if law.t_.shape[1] != domains:
-            raise InputError(f"tasks: {law.t_.shape[1]} coefficients t for {domains} domains")
+        laws, m = read_laws(document, cls.name)
+        law = cls.of(read_numbers(laws, "c", ()), read_numbers(laws, "t", (m,)))
+        if all("penalty" in one for one in laws):
+            law.penalty_ = read_numbers(laws, "penalty", (), 0.0)
         return law
 
     def _check_settings(self) -> None:
-        if self.penalty != "auto" and (isinstance(self.penalty, str) or not 0 <= self.penalty < np.inf):
-            raise InputError(f"penalty: found {self.penalty!r}; 'auto' or a number of at least 0 is allowed")
+        check_penalty(self.penalty)
         if not 0 < self.huber_delta < np.inf:
             raise InputError(f"huber_delta: found {self.huber_delta!r}; a number above 0 is allowed")
 
@@ -215,9 +204,6 @@ def _worst_scores(laws: Array) -> Array:
     """Highest score (g, n) on the whole simplex: a law is convex, so it is that of a single domain."""
     with np.errstate(over="ignore"):
         return laws[:, :, 0] + np.exp(laws[:, :, 1:].max(axis=2))
-
-
-_sort_runs = sort_runs  # TEMPORARY
 
 
 def _starting_laws(P: Array, Y: Array, share: float) -> Array:

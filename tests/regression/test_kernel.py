@@ -70,20 +70,13 @@ def test_the_domain_with_the_effect_is_the_relevant_one():
     assert relevance[0] > 3 * relevance[1:].max()
 
 
-def test_the_deviation_grows_away_from_the_runs():
+def test_the_posterior_variance_grows_away_from_the_runs():
     P, Y = bent(40)
     law = Kernel().fit(P, Y)
-    runs, corners = np.median(law.deviation(P)), np.median(law.deviation(np.eye(6)))
-    assert runs < 0.7 * corners
-    assert (law.deviation(np.eye(6)) <= law.scale_).all()
-
-
-def test_the_deviation_is_of_the_size_of_held_out_errors():
-    P, Y = bent(40, noise=0.003)
-    fresh, truth = bent(300, seed=1, noise=0)
-    law = Kernel().fit(P, Y)
-    z = (np.log(law.predict(fresh)) - np.log(truth)) / law.deviation(fresh)
-    assert 0.5 < np.sqrt((z**2).mean()) < 2
+    noise = float(np.median(law.noise_))
+    runs, corners = (np.diag(law.posterior(mixtures, noise)) for mixtures in (P, np.eye(6)))
+    assert np.sqrt(np.median(runs)) < 0.7 * np.sqrt(np.median(corners))
+    assert ((corners > 0) & (corners <= 1)).all()
 
 
 @FAMILIES
