@@ -174,7 +174,8 @@ class RegressionParams(Section):
     granularity: Literal["task", "family", "aggregate"] = "task"
     """One law per task, per family of tasks, or one in all (paper, Table 3)."""
     penalty: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
-    """Ridge penalty on t of log-linear laws; `auto` chooses it per task by cross-validation over the runs."""
+    """Penalty of log-linear laws, and of ridge, bimix and autoscale in their own scales; `auto` chooses it per task by
+    cross-validation over the runs."""
     huber_delta: float = Field(0.02, gt=0)
     """Threshold of the Huber loss of log-linear laws, in bits per byte."""
     min_signal_to_noise: float = Field(0.0, ge=0)

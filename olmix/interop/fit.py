@@ -19,7 +19,7 @@ from olmix.interop.swarm import Swarm, read_swarm
 from olmix.interop.tables import listed
 from olmix.params import SolverParams
 from olmix.regression.base import Array, Family, Mask, unidentified
-from olmix.regression.families import FAMILIES
+from olmix.regression.families import FAMILIES, make_family
 from olmix.regression.levenberg import huber
 from olmix.solve.problem import Problem
 from olmix.solve.solver import Method, solve
@@ -88,7 +88,6 @@ def fit_swarm(config_path: Path, output: Path, say: Callable[[str], None]) -> st
 def _fit_laws(config: FitConfig, swarm: Swarm) -> Family:
     """One law per task on the training runs, by the family that is asked for."""
     regression = config.regression
-    family = FAMILIES[regression.type]
     if regression.type == "log_linear" and (swarm.Y < 0).any():
         k, i = np.argwhere(swarm.Y < 0)[0]
         raise InputError(
@@ -96,9 +95,7 @@ def _fit_laws(config: FitConfig, swarm: Swarm) -> Family:
             "allowed for log-linear laws: at least 0, such as bits per byte; drop the metric, add a constant to it, "
             "or choose another regression.type"
         )
-    law = family()
-    if "penalty" in law.get_params():
-        law.set_params(penalty=regression.penalty)
+    law = make_family(regression.type, regression.penalty, HUBER_DELTA)
     try:
         return law.fit(swarm.P[swarm.train], swarm.Y[swarm.train], domain_names=swarm.domains.names)
     except InputError as error:

@@ -27,10 +27,12 @@ FAMILIES: dict[str, type[Family]] = {**_READABLE, Auto.name: Auto}
 
 
 def make_family(name: str, penalty: float | str, huber_delta: float) -> Family:
-    """An estimator; the settings are those of log-linear laws. Raises InputError for an unknown name."""
-    family = _look_up(name, FAMILIES)
+    """An estimator with those of the settings that its family has. Raises InputError for an unknown name."""
+    estimator = _look_up(name, FAMILIES)()
+    known = estimator.get_params()
     settings = {"penalty": penalty, "huber_delta": huber_delta}
-    return family(**settings) if family in (LogLinear, Blend, Auto) else family()
+    made: Family = estimator.set_params(**{field: value for field, value in settings.items() if field in known})
+    return made
 
 
 def read_family(document: Mapping[str, Any]) -> Family:
