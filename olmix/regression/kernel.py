@@ -14,7 +14,7 @@ from olmix.regression.document import read_laws, read_numbers, write_laws
 RELEVANCE_SPREAD = 1.0
 """Prior standard deviation of the log relevance of a domain, relative to the relevance that all share."""
 
-_LENGTHS = (np.exp(-3.0), np.exp(5.0))
+_LENGTHS = (np.exp(-3.0), np.exp(3.5))  # longer ones are a nearly linear law out of huge terms that cancel
 _FLOORS = (1e-4, 0.3)
 _FLOOR_STARTS = (0.003, 0.03)
 _NOISES = (1e-6, 10.0)
@@ -226,7 +226,7 @@ def _condition(covariance: Array, Z: Array, shared_noise: float) -> tuple[Array,
     """Noise (n,), level (n,) and coefficients (K, n) of each task, with the noise of most evidence for it."""
     K, n = Z.shape
     values, vectors = np.linalg.eigh(covariance)
-    noises = shared_noise * _NOISE_FACTORS
+    noises = np.maximum(shared_noise * _NOISE_FACTORS, _NOISES[0])
     inverse = 1 / (np.maximum(values, 0.0) + noises[:, None])  # (g, K)
     ones, scores = vectors.sum(axis=0), vectors.T @ Z
     total = inverse @ ones**2

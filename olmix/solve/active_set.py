@@ -13,6 +13,7 @@ _SHRINK = 0.99  # largest relative decrease per step of a weight that the KL ter
 _NEGLIGIBLE = 1e-6 * DUST  # a weight that falls below this under the KL term is held at 0
 _TOLERANCE = 1e-13  # of slopes, relative to the largest gradient
 _NOISE = 1e-15  # rounding of the objective, relative
+_CANCELLED = 1e-10  # rounding of a law that is the small sum of large terms, relative (at least 1)
 _LEAST_CURVATURE = 1e-8  # of a direction, relative to the largest, where the objective is not convex
 
 
@@ -65,12 +66,8 @@ def polish(problem: Problem, p: Array) -> Array:
             continue
         step = _newton_step(problem, p, slope, free)
         room = _room(p, step, inside, lower, upper)
-        length = min(1.0, room.min())
-        value = problem.objective(p)
-        slack = _NOISE * max(abs(value), problem.kl)
-        while problem.objective(moved := np.maximum(p + length * step, lower)) > value + slack:
-            length /= 2
-        p = moved
+        length = _step_length(problem, p, step, float(gradient @ step), min(1.0, room.min()))
+        p = np.maximum(p + length * step, lower)
         stopped = (room <= length) & ~((step < 0) & inside)
         full |= stopped & (step > 0)
         low |= (stopped & (step < 0)) | (inside & (p < _NEGLIGIBLE))
@@ -145,6 +142,23 @@ def _safe_step(hessian: Array, slope: Array, normal: Array) -> Array:
     values = np.maximum(np.abs(values), _LEAST_CURVATURE * np.abs(values).max() + 1e-300)
     step = -vectors @ ((vectors.T @ (inside @ slope)) / values)
     return np.asarray(inside @ step)
+
+
+def _step_length(problem: Problem, p: Array, step: Array, descent: float, longest: float) -> float:
+    """The longest of longest / 2^i at which the objective has not risen.
+
+    Close to the minimum it falls by less than its rounding, and the gradient tells: its component along the step, the
+    `descent` at p, must have lost a tenth of its size.
+    """
+    value = problem.objective(p)
+    slack, noise = _NOISE * max(abs(value), problem.kl), _CANCELLED * max(abs(value), 1.0)
+    length = longest
+    while True:
+        moved = np.maximum(p + length * step, problem.lower)
+        rise = problem.objective(moved) - value
+        if not rise > slack or (rise <= noise and abs(_gradient(problem, moved) @ step) <= 0.9 * abs(descent)):
+            return length
+        length /= 2
 
 
 def _room(p: Array, step: Array, inside: Mask, lower: Array, upper: Array) -> Array:

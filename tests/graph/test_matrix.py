@@ -20,6 +20,7 @@ from tests.miniature import change_params, planned_jobs, run, sentences, snakema
 
 VIEWS = {"today": 1, "swarm_table": 1, "mixture": 1, "report": 1}
 PLAN = {"plan": 1, **VIEWS}
+PLANNING = ("tokens", "items", "plan", "today")
 SOLVE = {"proposal": 1, "validation": 2, **PLAN}
 FIT = {"law": 1, **SOLVE}
 EVERYTHING = {"tokens": 4, "items": 1, "proxy": 8, "evaluation": 8, **FIT}
@@ -314,8 +315,8 @@ def test_matrix(accepted, name, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(folder / "patch"))
     planned = planned_jobs(folder)
     if "plan" in expected:
-        phase = {rule: n for rule, n in expected.items() if rule in ("tokens", "items", "plan")}
-        assert {rule: n for rule, n in planned.items() if rule in ("tokens", "items", "plan")} == phase
+        phase = {rule: n for rule, n in expected.items() if rule in PLANNING}
+        assert {rule: n for rule, n in planned.items() if rule in PLANNING} == phase
         done = snakemake(folder, "planned")
         assert done.returncode == 0, done.stderr[-3000:]
         ran = executed(done.stderr)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from olmix.errors import InputError
 from olmix.params import RegressionParams
@@ -82,6 +83,19 @@ def test_the_order_of_rows_changes_no_bit(name):
     order = np.random.default_rng(1).permutation(len(P))
     again = FAMILIES[name]().fit(P[order], Y[order])
     assert np.array_equal(fitted(name).predict(P), again.predict(P))
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("search", "lightgbm")])  # no BLAS in these
+def test_the_number_of_threads_changes_no_bit(name):
+    """Matrices large enough that BLAS would share them out, and so sum in another order."""
+    P = np.random.default_rng(0).dirichlet(np.full(12, 0.5), 150)
+    Y = 2 - 0.5 * np.sqrt(P) @ np.random.default_rng(1).uniform(0, 1, (12, 2))
+
+    def fit(threads):
+        with threadpool_limits(threads, user_api="blas"):
+            return FAMILIES[name]().fit(P, Y)
+
+    assert np.array_equal(fit(1).predict(P), fit(2).predict(P))
 
 
 @EVERY

@@ -182,3 +182,10 @@ def test_a_refit_on_the_same_scores_changes_little_and_on_others_follows_them(fa
     law = family().fit(P, Y)
     np.testing.assert_allclose(law.refit(P, Y).predict(P), law.predict(P), atol=2e-4)
     assert np.abs(law.refit(P, Y + 0.1).predict(P) - law.predict(P) - 0.1).max() < 0.02
+
+
+def test_scores_without_noise_do_not_make_laws_of_huge_terms_that_cancel():
+    P = np.random.default_rng(0).dirichlet(np.ones(4), 20)
+    law = Kernel().fit(P, np.exp(-np.log(P + 0.2) @ [[0.1], [0.05], [0.02], [0.1]]))
+    assert law.noise_.min() >= 1e-6
+    assert np.abs(law.coefficients_).sum() < 1e4

@@ -90,10 +90,11 @@ def test_a_quarter_of_the_runs_predict_as_well_as_log_linear_laws_with_all():
 
 def test_regmix_is_predicted():
     P, Y, fresh, truth = read_regmix()
-    law = LogLinear().fit(P, Y)
+    law, plain = LogLinear().fit(P, Y), LogLinear(0).fit(P, Y)
     error, correlation = held_out(law, fresh, truth)
-    assert error < 0.15
-    assert correlation > 0.96
+    # With eight runs a domain there is nothing for a penalty to gain; choosing one by cross-validation costs as little.
+    assert error < min(0.15, 1.01 * held_out(plain, fresh, truth)[0])
+    assert correlation > held_out(plain, fresh, truth)[1] - 0.003
     assert (np.array(spearman(law, fresh, truth)) > [0.96, 0.92]).all()
     law = Kernel().fit(P, Y)
     assert held_out(law, fresh, truth)[0] < 0.07

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from olmix.errors import InputError, WorkError
+from olmix.regression.kernel import Kernel
 from olmix.solve import gradient
 from olmix.solve.certificate import certify
 from olmix.solve.gradient import solve
@@ -163,3 +164,17 @@ def test_what_cannot_be_proved_is_never_returned(monkeypatch):
     monkeypatch.setattr(gradient, "settle", lambda problem, p: np.full(len(p), 1 / len(p)))
     with pytest.raises(WorkError, match="no mixture could be proved locally optimal: stationarity"):
         solve(wavy(3))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_laws_of_large_terms_that_cancel_are_solved_to_the_last_digits(seed):
+    """Close to the minimum the objective falls by less than its rounding, so only its gradient can tell."""
+    rng = np.random.default_rng(seed)
+    P = rng.dirichlet(np.ones(4), 20)
+    scores = np.exp(-np.log(P + 0.2) @ [0.1, 0.05, 0.02, 0.1] + 1e-5 * rng.normal(size=20))
+    laws = Kernel().fit(P, scores[:, None])
+    assert np.abs(laws.coefficients_).sum() > 100
+    problem = Problem(laws, np.ones(1), np.full(4, 0.25), np.full(4, np.inf), kl=0.4, names=tuple("abcd"))
+    certificate = solve(problem).certificate
+    assert certificate.ok
+    assert certificate.stationarity < 1e-10
