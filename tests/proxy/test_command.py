@@ -367,8 +367,9 @@ def test_a_mistyped_command_ends_with_one_line_and_exit_code_2(known):
     before = (known / "params.yaml").read_bytes()
     change_params(known, proxy={"command": "no-such-program"})
     try:
-        assert run(known, "olmix", "make", "plan").returncode == 0
-        done = run(known, "olmix", "make", "proxy", Project.load(known).plan().swarm[0].key)
+        project = Project.load(known)
+        assert run(known, "olmix", "make", "plan", project.plan_key).returncode == 0
+        done = run(known, "olmix", "make", "proxy", project.plan().swarm[0].key)
     finally:
         (known / "params.yaml").write_bytes(before)
     assert done.returncode == 2
