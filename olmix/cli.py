@@ -15,6 +15,7 @@ from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
 from olmix.process import die_with_parent, keep_freed_memory
 from olmix.project import Project
+from olmix.proxy.spec import Execution
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 make = typer.Typer(no_args_is_help=True, help="Make one artefact of the plan; the rules of the build graph call these.")
@@ -264,7 +265,7 @@ def proxy(key: Key, threads: Threads = 1) -> None:
     run = today.run(key)
     names = {leaf.tokens_key: leaf.name for leaf in today.leaves}
     say = _say_of(run.name)
-    run_proxy(run.spec, names, project.items_key, project.store, threads, say)
+    run_proxy(run.spec, names, project.items_key, project.store, Execution.of(project.params.proxy, threads), say)
     stage_evaluation(run.spec, project.suite.content, project.items_key, project.store, threads, say)
 
 
@@ -308,7 +309,8 @@ def validation(key: Key, threads: Threads = 1) -> None:
     today = project.plan()
     planned = today.validation_run(key)
     say = _say_of(f"proposal-seed-{planned.seed}")
-    validate(today, planned, project.params, project.items_key, project.store, threads, say)
+    execution = Execution.of(project.params.proxy, threads)
+    validate(today, planned, project.params, project.items_key, project.store, execution, say)
 
 
 @make.command()

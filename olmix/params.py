@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -87,6 +87,8 @@ class SwarmParams(Section):
     """Growing stops before K runs once the expected regret of the proposal is below this share of its gain."""
     min_runs_per_leaf: int = Field(3, ge=1)
     """Every leaf must be non-zero in at least this many runs, or planning stops with an error."""
+    runs_per_job: int = Field(4, ge=1)
+    """Runs that one job trains in turn, each an artefact of its own; for runs of hours 1. Enters no key."""
 
 
 class ModelParams(Section):
@@ -141,6 +143,10 @@ class ProxyParams(Section):
     """Gradient norm clipping."""
     seed: int = Field(0, ge=0)
     """Seed of initialisation and data order, shared by the whole swarm (common random numbers)."""
+    compile: bool = False
+    """Compile the model by `torch.compile`; needs a C++ compiler, worth it on a GPU. Enters no key."""
+    checkpoint_seconds: float = Field(60.0, ge=0)
+    """Time between two checkpoints of a run, from which it goes on after an interruption. Enters no key."""
     command: str | None = None
     """A trainer of your own in place of the built-in one; gets the path of a run specification (docs/trainer.md)."""
     command_version: int = Field(1, ge=1)
@@ -287,6 +293,10 @@ class Params(Section):
                 f"{self.validation.seeds}, at least 2 is needed"
             )
         return self
+
+
+NOT_KEYED: Any = {"swarm": {"runs_per_job"}, "proxy": {"compile", "checkpoint_seconds"}}
+"""Fields that say how the work is done, not what is made: they enter no key."""
 
 
 def read_params(path: Path) -> Params:

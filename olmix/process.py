@@ -5,6 +5,9 @@ import fcntl
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +31,28 @@ def keep_freed_memory() -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], int]]:
+    """Keep SIGTERM and SIGINT from ending the process in the middle of something.
+
+    The body gets a function that gives the number of the signal that came, 0 before one has; it is up to the body to
+    stop. In a thread that gets no signals, nothing is kept.
+    """
+    came = 0
+
+    def note(number: int, _: object) -> None:
+        nonlocal came
+        came = number
+
+    kept = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, note) for number in kept}
+    try:
+        yield lambda: came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def prefer_this_environment() -> None:

@@ -14,7 +14,7 @@ from olmix.domains.schema import read_domains
 from olmix.errors import InputError, WorkError
 from olmix.evaluation.items import items_key
 from olmix.evaluation.suite import Suite, read_suite
-from olmix.params import Params, read_params
+from olmix.params import NOT_KEYED, Params, read_params
 from olmix.plan.history import FOLDER as MIXTURES
 from olmix.plan.history import AcceptedMixture, lineage, read_history
 from olmix.plan.imports import FOLDER as EVIDENCE
@@ -154,5 +154,5 @@ class Project:
 def run_settings(params: Params) -> str:
     """Digest of everything that makes two runs on the same mixture comparable."""
     unused = set() if params.proxy.command else {"command", "command_version", "command_writes"}
-    proxy = params.proxy.model_dump(mode="json", exclude=unused)
+    proxy = params.proxy.model_dump(mode="json", exclude=unused | NOT_KEYED["proxy"])
     return digest({"proxy": proxy, "tokenizer": params.tokenizer.digest})

@@ -4,12 +4,13 @@ A job writes into a private folder below `store/.partial/` and publishes it by o
 Half-written artefacts are never visible, and two writers of one key cannot hurt each other: the first rename wins.
 """
 
+import fcntl
 import json
 import os
 import platform
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -100,6 +101,28 @@ class Store:
             return False
         self._move_into_place(staged, self.path(kind, key))
         return True
+
+    @contextmanager
+    def in_progress(self, key: str, progress: Callable[[str], None]) -> Iterator[Path]:
+        """Folder of the checkpoints of a run, `.partial/<key>/`, for one process at a time.
+
+        What is in it outlives an interruption and an error; once the body has ended without one, it is removed.
+        """
+        folder = self.root / ".partial" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress("waits for another process that makes the same run")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield folder
+            except BaseException:
+                if [path.name for path in folder.iterdir()] == ["lock"]:
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _staged(self, kind: str, key: str) -> Path:
         return self.root / ".partial" / f"staged-{kind}-{key}"

@@ -45,9 +45,9 @@ def evaluate_into(
     if spec.is_scored_by_command:
         _take_scores_into(draft, run / SCORES, items, store, progress)
         return
-    from olmix.evaluation.score import score_into  # torch takes seconds
+    from olmix.evaluation.score import load_model, score_into  # torch takes seconds
 
-    score_into(draft, run, items, store, threads, progress)
+    score_into(draft, load_model(spec, run), items, store, threads, progress)
 
 
 def _evaluate_stored(

@@ -12,7 +12,7 @@ from olmix.errors import InputError
 from olmix.evaluation import items
 from olmix.evaluation import spec as evaluation
 from olmix.evaluation.suite import Suite
-from olmix.params import Params
+from olmix.params import NOT_KEYED, Params
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.imports import Import
 from olmix.plan.plan import round_key
@@ -30,7 +30,7 @@ RECIPE = 3
 """Version of the planner and sampler: raise it when the same request would give another plan."""
 
 # Where things are is no part of what they are; their contents enter the key by themselves. A study plans nothing.
-_PATHS: Any = {"domains": True, "evaluation": True, "tokenizer": {"path"}, "study": True}
+_UNKEYED: Any = NOT_KEYED | {"domains": True, "evaluation": True, "tokenizer": {"path"}, "study": True}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Request:
         return digest(
             {
                 "leaves": {leaf.name: leaf.content for leaf in self.leaves},
-                "params": self.params.model_dump(mode="json", exclude=_PATHS),
+                "params": self.params.model_dump(mode="json", exclude=_UNKEYED),
                 "suite": self.suite.content,
                 "tasks": {task.name: [task.family, task.weight] for task in self.suite.tasks},
                 "update": self.update.by_operator | {"lineage": self.update.lineage},

@@ -49,17 +49,19 @@ def run_command_into(
     names: Mapping[str, str],
     items: str,
     store: Store,
+    state: Path,
     threads: int,
     progress: Callable[[str], None],
 ) -> None:
     """Let the command of a run fill a draft; all that it leaves becomes payload.
 
-    names: leaf name per tokens key; items: key of the suite's tokens. Raises InputError for a command that cannot be
+    names: leaf name per tokens key; items: key of the suite's tokens; state: folder that outlives interruptions, for
+    the command's own checkpoints. Raises InputError for a command that cannot be
     started, WorkError for one that fails or leaves something else than it promised.
     """
     trainer = spec.trainer
     assert trainer is not None
-    request = _request(draft.path, spec, trainer, names, items, store, threads)
+    request = _request(draft.path, spec, trainer, names, items, store, state, threads)
     tokens = sum(spec.counts.values())
     progress(f"{trainer.command}: {tokens:,} tokens of {len(spec.counts)} leaves")
     started = time.perf_counter()
@@ -97,7 +99,14 @@ def read_scores(path: Path, tasks: Sequence[str]) -> dict[str, float]:
 
 
 def _request(
-    output: Path, spec: RunSpec, trainer: Trainer, names: Mapping[str, str], items: str, store: Store, threads: int
+    output: Path,
+    spec: RunSpec,
+    trainer: Trainer,
+    names: Mapping[str, str],
+    items: str,
+    store: Store,
+    state: Path,
+    threads: int,
 ) -> dict[str, Any]:
     """The run specification. The suite is shown to a command that scores only: no key of a checkpoint covers it."""
     tasks: list[str] = []
@@ -131,6 +140,7 @@ def _request(
         "items": items_folder,
         "end_of_text": end_of_text,
         "output": str(output.absolute()),
+        "state": str(state.absolute()),
     }
 
 

@@ -1,20 +1,31 @@
 """One proxy run, by the built-in trainer or by a command of the user's."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from olmix.proxy.command import run_command_into
-from olmix.proxy.spec import KIND, RunSpec
+from olmix.proxy.spec import KIND, Execution, RunSpec
 from olmix.store import Draft, Store
 
 
 def run_proxy(
-    spec: RunSpec, names: Mapping[str, str], items: str, store: Store, threads: int, progress: Callable[[str], None]
+    spec: RunSpec,
+    names: Mapping[str, str],
+    items: str,
+    store: Store,
+    execution: Execution,
+    progress: Callable[[str], None],
 ) -> str:
-    """Make one proxy run and publish it; returns the run key."""
+    """Make one proxy run and publish it; returns the run key.
+
+    names: leaf name per tokens key; items: key of the suite's tokens. Both are for commands only.
+    """
     key = spec.key
     if not store.has(KIND, key):
-        with store.publish(KIND, key) as draft:
-            run_proxy_into(draft, spec, names, items, store, threads, progress)
+        with store.in_progress(key, progress) as state:
+            if not store.has(KIND, key):  # another process may have made it meanwhile
+                with store.publish(KIND, key) as draft:
+                    run_proxy_into(draft, spec, names, items, store, state, execution, progress)
     return key
 
 
@@ -24,16 +35,14 @@ def run_proxy_into(
     names: Mapping[str, str],
     items: str,
     store: Store,
-    threads: int,
+    state: Path,
+    execution: Execution,
     progress: Callable[[str], None],
 ) -> None:
-    """Make one proxy run in a draft.
-
-    names: leaf name per tokens key; items: key of the suite's tokens. Both are for commands only.
-    """
+    """Make one proxy run in a draft, from what an interruption left in the folder `state`."""
     if spec.trainer:
-        run_command_into(draft, spec, names, items, store, threads, progress)
+        run_command_into(draft, spec, names, items, store, state, execution.threads, progress)
         return
     from olmix.proxy.train import train_into  # torch takes seconds
 
-    train_into(draft, spec, store, threads, progress)
+    train_into(draft, spec, store, state, execution, progress)

@@ -1,5 +1,6 @@
 """Everything that determines a proxy run, and the key made of it."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from olmix.params import ModelParams, ProxyParams
 from olmix.proxy.model import resolve
 from olmix.schema import Section
 
-RECIPE = 1
+RECIPE = 2
 """Version of the built-in trainer: raise it when the same specification would train another model."""
 
 COMMAND_RECIPE = 1
@@ -40,6 +41,21 @@ class Trainer(Section):
     writes: Literal["checkpoint", "scores"]
     suite: str | None
     """Content digest of the suite that the command scores on; None for a checkpoint, which no suite determines."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is executed: no part of what it is, nor of its key."""
+
+    threads: int = 1
+    """CPU threads; other sums of products in another number of threads differ in their last bits."""
+    compile: bool = False
+    checkpoint_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, proxy: ProxyParams, threads: int) -> "Execution":
+        """As the settings say."""
+        return cls(threads, proxy.compile, proxy.checkpoint_seconds)
 
 
 class RunSpec(Section):

@@ -1,59 +1,42 @@
-"""The trainer: one proxy run from its specification to a published checkpoint."""
+"""The trainer: one proxy run from its specification to a checkpoint that transformers loads."""
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
 
 from olmix.corpus.tokens import open_tokens
-from olmix.proxy.model import build_model, flops_per_token
+from olmix.errors import WorkError
+from olmix.process import stop_requests
+from olmix.proxy.checkpoint import Checkpoints, State
+from olmix.proxy.decoder import Decoder, new_decoder, save_decoder
+from olmix.proxy.device import Device
+from olmix.proxy.loss import next_token_loss
+from olmix.proxy.model import flops_per_token
 from olmix.proxy.order import Order, sequence_order
-from olmix.proxy.spec import KIND, RunSpec
+from olmix.proxy.spec import Execution, RunSpec, Training
 from olmix.store import Draft, Store
 
 _PROGRESS_SECONDS = 5.0
+_CHECKED_STEPS = 50
+_DIVERGED = 1.5
+"""A run has diverged if its last steps lose this many times what the untrained model lost."""
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where a run trains, and whether bf16 is fast there."""
-
-    name: str
-    bf16: bool
-
-    @classmethod
-    def best(cls) -> "Device":
-        """CUDA if there is one, else the CPU."""
-        if torch.cuda.is_available():
-            return cls("cuda", torch.cuda.is_bf16_supported())
-        return cls("cpu", torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-    def autocast(self) -> torch.autocast:
-        """Context of the forward pass."""
-        return torch.autocast(self.name, torch.bfloat16, enabled=self.bf16)
-
-
-def train(spec: RunSpec, store: Store, threads: int, progress: Callable[[str], None]) -> str:
-    """Train one proxy and publish it; returns the run key."""
-    key = spec.key
-    if not store.has(KIND, key):
-        with store.publish(KIND, key) as draft:
-            train_into(draft, spec, store, threads, progress)
-    return key
-
-
-def train_into(draft: Draft, spec: RunSpec, store: Store, threads: int, progress: Callable[[str], None]) -> None:
+def train_into(
+    draft: Draft, spec: RunSpec, store: Store, state: Path, execution: Execution, progress: Callable[[str], None]
+) -> None:
     """Train one proxy into a draft: `model.safetensors`, `config.json` and `losses.npy`.
 
-    The manifest will record requested and achieved tokens per leaf, the loss and the cost.
+    state: folder of its checkpoints; a run goes on from the newest one. The manifest will record requested and achieved
+    tokens per leaf, the loss and the cost. Raises WorkError if the loss diverges twice.
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(execution.threads)
     device = Device.best()
     keys = sorted(spec.counts)
     arrays = [open_tokens(store, leaf) for leaf in keys]
@@ -61,14 +44,11 @@ def train_into(draft: Draft, spec: RunSpec, store: Store, threads: int, progress
     sequences = [spec.counts[leaf] // length for leaf in keys]
     windows = [(len(array) - 1) // length for array in arrays]
     order = sequence_order(keys, sequences, windows, length, spec.seed)
-    model: Any = build_model(spec.model, spec.vocabulary, length, spec.seed)
-    model.to(device.name)
+    checkpoints = Checkpoints(state, spec.key, execution.checkpoint_seconds, progress)
+    run, retries = _optimise(lambda: _Run(spec, arrays, order, device, execution.compile), checkpoints, progress)
 
-    started = time.perf_counter()
-    losses = _optimise(model, arrays, order, spec, device, progress)
-    seconds = time.perf_counter() - started
-
-    model.save_pretrained(draft.path)
+    save_decoder(run.model, draft.path)
+    losses = run.losses.cpu().numpy()
     np.save(draft.path / "losses.npy", losses)
     achieved = np.bincount(order.leaves, minlength=len(keys)) * length
     tokens = int(achieved.sum())
@@ -78,85 +58,170 @@ def train_into(draft: Draft, spec: RunSpec, store: Store, threads: int, progress
         "tokens_achieved": {leaf: int(n) for leaf, n in zip(keys, achieved, strict=True)},
         "epochs": {leaf: n / w for leaf, n, w in zip(keys, sequences, windows, strict=True)},
         "final_loss": float(losses[-max(1, len(losses) // 20) :].mean()),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(p.numel() for p in run.model.parameters()),
+        "retries": retries,
     }
     draft.cost = {
         "tokens": tokens,
         "flops": tokens * flops_per_token(spec.model, spec.vocabulary, length),
-        "seconds": round(seconds, 3),
+        "seconds": round(run.seconds, 3),
         "device": device.name,
-        "precision": "bf16" if device.bf16 else "fp32",
-        "threads": threads,
+        "precision": device.precision,
+        "threads": execution.threads,
     }
 
 
-def _optimise(
-    model: Any,
-    arrays: list[NDArray[Any]],
-    order: Order,
-    spec: RunSpec,
-    device: Device,
-    progress: Callable[[str], None],
-) -> NDArray[np.float32]:
-    """AdamW over the whole order; returns the loss of every step, nats per token, (steps,)."""
-    training = spec.training
-    steps = len(order.leaves) // training.batch_size
-    optimiser = _adamw(model, training, device)
-    losses = np.empty(steps, np.float32)
-    started = reported = time.perf_counter()
-    model.train()
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, training) * group["multiple"]
-        batch = _batch(arrays, order, step * training.batch_size, training).to(device.name)
-        with device.autocast():
-            logits = model(input_ids=batch[:, :-1]).logits
-        loss = cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
+class _Run:
+    """A model in training: after `step` steps, a function of the specification alone."""
+
+    def __init__(self, spec: RunSpec, arrays: list[NDArray[Any]], order: Order, device: Device, compiled: bool) -> None:
+        self._training, self._arrays, self._order, self._device = spec.training, arrays, order, device
+        self.model = new_decoder(spec.model, spec.vocabulary, spec.training.sequence_length, spec.seed)
+        self.model.to(device.name)
+        if compiled:
+            self.model.compile()
+        self._optimiser = _adamw(self.model, spec.training)
+        self.steps = len(order.leaves) // spec.training.batch_size
+        self.step, self.seconds = 0, 0.0
+        self.losses = torch.zeros(self.steps, device=device.name)
+        self.tokens_per_step = spec.training.batch_size * spec.training.sequence_length
+
+    def advance(self) -> None:
+        """One step of AdamW. Nothing waits for a GPU: the loss stays on the device."""
+        training = self._training
+        rate = learning_rate(self.step, self.steps, training)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate * group["multiple"]
+        batch = self._device.send(_batch(self._arrays, self._order, self.step * training.batch_size, training))
+        with self._device.autocast():
+            states = self.model(batch[:, :-1])
+            loss = next_token_loss(states.flatten(0, 1), self.model.unembedding, batch[:, 1:].flatten())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), training.clip)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        losses[step] = loss.item()
-        if not math.isfinite(losses[step]):
-            raise FloatingPointError(f"loss is {losses[step]} at step {step + 1}; lower proxy.learning_rate")
-        now = time.perf_counter()
-        if now - reported > _PROGRESS_SECONDS or step + 1 == steps:
-            reported = now
-            speed = (step + 1) / (now - started)
-            tokens = speed * training.batch_size * training.sequence_length
-            left = (steps - step - 1) / speed
-            progress(f"step {step + 1}/{steps}  loss {losses[step]:.3f}  {tokens:,.0f} tokens/s  {left:.0f} s left")
-    return losses
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        self.losses[self.step] = loss.detach()
+        self.step += 1
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the losses of the last steps; empty if nothing is."""
+        last = self.losses[max(0, self.step - _CHECKED_STEPS) : self.step]
+        if not (finite := torch.isfinite(last)).all():
+            first = int((~finite).nonzero()[0])
+            return f"the loss is {last[first].item()} at step {self.step - len(last) + first + 1} of {self.steps}"
+        if (mean := last.mean().item()) > (limit := _DIVERGED * self.losses[0].item()):
+            return f"the loss is {mean:.3f} at step {self.step} of {self.steps}, above {limit:.3f}: it diverges"
+        return ""
+
+    def state(self) -> State:
+        """All that the steps to come depend on."""
+        tensors = {f"weight.{name}": weight for name, weight in self.model.named_parameters()}
+        for name, weight in self.model.named_parameters():
+            moments = self._optimiser.state[weight]
+            tensors |= {f"mean.{name}": moments["exp_avg"], f"square.{name}": moments["exp_avg_sq"]}
+        return State(self.step, self.seconds, tensors | {"losses": self.losses[: self.step]})
+
+    def restore(self, state: State) -> None:
+        """Be in a state again."""
+        self.step, self.seconds = state.step, state.seconds
+        self.losses[: state.step] = state.tensors["losses"]
+        with torch.no_grad():
+            for name, weight in self.model.named_parameters():
+                weight.copy_(state.tensors[f"weight.{name}"])
+                self._optimiser.state[weight] = {
+                    "step": torch.tensor(float(state.step), device=weight.device),
+                    "exp_avg": state.tensors[f"mean.{name}"].to(weight.device, copy=True),
+                    "exp_avg_sq": state.tensors[f"square.{name}"].to(weight.device, copy=True),
+                }
 
 
-def learning_rate(step: int, steps: int, training: Any) -> float:
+def _optimise(
+    start: Callable[[], _Run], checkpoints: Checkpoints, progress: Callable[[str], None]
+) -> tuple[_Run, list[str]]:
+    """A run through all of its steps, and what it was retried for.
+
+    Where the loss is not finite or diverges, the run goes back to its last good state once, with the same data.
+    """
+    run, retries = _go_on(start, checkpoints, progress), list[str]()
+    clock = _Clock(run, progress)
+    with stop_requests() as stop_asked:
+        while run.step < run.steps:
+            run.advance()
+            ends, stops = run.step == run.steps, stop_asked()
+            saves = not ends and (stops or checkpoints.due)
+            if saves or ends or run.step % _CHECKED_STEPS == 0:
+                if problem := run.problem:
+                    if retries:
+                        raise WorkError(f"{problem}, again; lower proxy.learning_rate")
+                    retries.append(problem)
+                    progress(f"{problem}; once more from the last good state")
+                    run = _go_on(start, checkpoints, progress)
+                    clock = _Clock(run, progress)
+                    continue
+                clock.tick(ends)
+            if saves:
+                checkpoints.save(run.state())
+            if stops and not ends:
+                raise SystemExit(128 + stops)
+    return run, retries
+
+
+def _go_on(start: Callable[[], _Run], checkpoints: Checkpoints, progress: Callable[[str], None]) -> _Run:
+    run = start()
+    if state := checkpoints.latest():
+        run.restore(state)
+        progress(f"goes on after step {run.step}/{run.steps}")
+    return run
+
+
+class _Clock:
+    """Counts the seconds of a run and says how it comes along."""
+
+    def __init__(self, run: _Run, progress: Callable[[str], None]) -> None:
+        self._run, self._progress = run, progress
+        self._first, self._before = run.step, run.seconds
+        self._started = self._said = time.perf_counter()
+
+    def tick(self, last: bool) -> None:
+        run, now = self._run, time.perf_counter()
+        spent = now - self._started
+        run.seconds = self._before + spent
+        if last or now - self._said > _PROGRESS_SECONDS:
+            self._said = now
+            speed = (run.step - self._first) / spent
+            self._progress(
+                f"step {run.step}/{run.steps}  loss {run.losses[run.step - 1].item():.3f}  "
+                f"{speed * run.tokens_per_step:,.0f} tokens/s  {(run.steps - run.step) / speed:.0f} s left"
+            )
+
+
+def learning_rate(step: int, steps: int, training: Training) -> float:
     """Linear warm-up, then cosine to `final_learning_rate` of the peak."""
     warmup = max(1, round(training.warmup * steps))
     if step < warmup:
-        return float(training.learning_rate * (step + 1) / warmup)
+        return training.learning_rate * (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
     floor = training.final_learning_rate
-    return float(training.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))))
+    return training.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _adamw(model: Any, training: Any, device: Device) -> torch.optim.AdamW:
+def _adamw(model: Decoder, training: Training) -> torch.optim.AdamW:
     """Weight decay on matrices only, as usual not on embeddings and norms; embeddings have their own learning rate."""
-    embeddings = list(model.get_input_embeddings().parameters())
-    others = [p for p in model.parameters() if all(p is not e for e in embeddings)]
+    others = [p for p in model.parameters() if p is not model.embedding]
     groups = [
-        {"params": embeddings, "weight_decay": 0.0, "multiple": training.embedding_learning_rate},
+        {"params": [model.embedding], "weight_decay": 0.0, "multiple": training.embedding_learning_rate},
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": training.weight_decay, "multiple": 1.0},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "multiple": 1.0},
     ]
     return torch.optim.AdamW(groups, lr=training.learning_rate, betas=training.betas, fused=True)
 
 
-def _batch(arrays: list[NDArray[Any]], order: Order, first: int, training: Any) -> torch.Tensor:
+def _batch(arrays: list[NDArray[Any]], order: Order, first: int, training: Training) -> torch.Tensor:
     """Sequences of one step, (batch, length + 1): every window's tokens are predicted once."""
-    rows = range(first, first + training.batch_size)
     length = training.sequence_length + 1
     batch = np.empty((training.batch_size, length), np.int64)
-    for row, i in enumerate(rows):
+    for row, i in enumerate(range(first, first + training.batch_size)):
         start = order.starts[i]
         batch[row] = arrays[order.leaves[i]][start : start + length]
     return torch.from_numpy(batch)

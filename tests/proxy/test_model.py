@@ -1,63 +1,135 @@
+import json
+
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from olmix.params import ModelParams
-from olmix.proxy.model import PRESETS, build_model, flops_per_token
+from olmix.proxy.decoder import Decoder, load_decoder, new_decoder, save_decoder
+from olmix.proxy.model import PRESETS, flops_per_token
 
-TINY = ModelParams(layers=1, heads=2, width=16, mlp_width=32)
+TINY = ModelParams(layers=2, heads=2, width=16, mlp_width=32)
+VARIANTS = [(family, tied) for family in ("olmo2", "llama") for tied in (False, True)]
+
+
+def sized(params, vocabulary):
+    """Parameters in all, and without those of the input embeddings."""
+    with torch.device("meta"):
+        model = Decoder(params, vocabulary, 64)
+    total = sum(p.numel() for p in model.parameters())
+    return total, total - model.embedding.numel()
 
 
 def test_the_30m_preset_has_the_size_of_the_paper():
-    with torch.device("meta"):
-        model = build_model(PRESETS["30M"], vocabulary=100_352, sequence_length=2048, seed=0)
-    total = sum(p.numel() for p in model.parameters())
-    assert total == 54_792_448
-    assert total - model.get_input_embeddings().weight.numel() == 29_102_336
+    assert sized(PRESETS["30M"], 100_352) == (54_792_448, 29_102_336)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_near_their_name(name):
-    with torch.device("meta"):
-        model = build_model(PRESETS[name], vocabulary=2048 if name == "tiny" else 100_352, sequence_length=64, seed=0)
-    embedding = model.get_input_embeddings().weight.numel()
-    size = sum(p.numel() for p in model.parameters()) - (0 if PRESETS[name].tied_embeddings else embedding)
+    total, rest = sized(PRESETS[name], 2048 if name == "tiny" else 100_352)
     expected = {"tiny": 0.32e6, "1M": 1.7e6, "15M": 15e6, "30M": 29e6, "60M": 60e6}[name]
-    assert size == pytest.approx(expected, rel=0.06)
+    assert (total if PRESETS[name].tied_embeddings else rest) == pytest.approx(expected, rel=0.06)
+
+
+@pytest.mark.parametrize(("family", "tied"), VARIANTS)
+def test_a_saved_model_is_the_same_in_transformers(family, tied, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    params = TINY.model_copy(update={"family": family, "tied_embeddings": tied, "embedding_std": 0.5})
+    model = new_decoder(params, 50, 16, seed=1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.rand(weight.shape, generator=torch.Generator().manual_seed(3)), alpha=0.3)
+    save_decoder(model, tmp_path)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path)
+    ids = torch.randint(0, 50, (3, 12), generator=torch.Generator().manual_seed(2))
+    logits = model(ids) @ model.unembedding.T
+    expected = theirs(input_ids=ids).logits
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    for each in (logits, expected):
+        cross_entropy(each[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).backward()
+    gradients = {name: weight.grad for name, weight in theirs.named_parameters()}
+    assert gradients.keys() == dict(model.named_parameters()).keys()
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad, gradients[name], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("family", "tied"), VARIANTS)
+def test_the_saved_configuration_is_that_of_transformers(family, tied, tmp_path):
+    from transformers import AutoConfig, LlamaConfig, Olmo2Config
+
+    params = TINY.model_copy(update={"family": family, "tied_embeddings": tied})
+    save_decoder(new_decoder(params, 50, 16, seed=1), tmp_path)
+    theirs = {"olmo2": Olmo2Config, "llama": LlamaConfig}[family](
+        vocab_size=50,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=16,
+        tie_word_embeddings=tied,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+        dtype="float32",
+        architectures=["Olmo2ForCausalLM" if family == "olmo2" else "LlamaForCausalLM"],
+    )
+    ours = AutoConfig.from_pretrained(tmp_path).to_dict()
+    different = {name for name, value in theirs.to_dict().items() if ours.get(name, value) != value}
+    assert different <= {"_name_or_path"}
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == family
+
+
+@pytest.mark.parametrize(("family", "tied"), VARIANTS)
+def test_a_saved_model_is_loaded_bit_by_bit(family, tied, tmp_path):
+    params = TINY.model_copy(update={"family": family, "tied_embeddings": tied})
+    model = new_decoder(params, 50, 16, seed=1)
+    save_decoder(model, tmp_path)
+    loaded = load_decoder(tmp_path, params, 50, 16)
+    ids = torch.arange(12)[None]
+    assert torch.equal(model(ids) @ model.unembedding.T, loaded(ids) @ loaded.unembedding.T)
 
 
 @pytest.mark.parametrize("family", ["olmo2", "llama"])
 def test_the_seed_alone_decides_the_parameters(family):
     params = TINY.model_copy(update={"family": family})
-    one = build_model(params, 50, 8, seed=1)
+    one = new_decoder(params, 50, 8, seed=1)
     torch.rand(7)
-    two = build_model(params, 50, 8, seed=1)
-    other = build_model(params, 50, 8, seed=2)
+    two = new_decoder(params, 50, 8, seed=1)
+    other = new_decoder(params, 50, 8, seed=2)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_initial_parameters_are_spread_as_asked():
+    model = new_decoder(ModelParams(layers=1, heads=2, width=64, mlp_width=64, embedding_std=1.0), 500, 8, seed=0)
+    spread = {name: weight.std().item() for name, weight in model.named_parameters() if weight.ndim == 2}
+    assert spread.pop("model.embed_tokens.weight") == pytest.approx(1.0, rel=0.05)
+    assert list(spread.values()) == pytest.approx([0.02] * len(spread), rel=0.05)
+    assert all((weight == 1).all() for weight in model.parameters() if weight.ndim == 1)
 
 
 def test_building_a_model_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    build_model(TINY, 50, 8, seed=1)
+    new_decoder(TINY, 50, 8, seed=1)
     assert torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.parametrize("family", ["olmo2", "llama"])
 def test_a_model_does_not_see_the_future(family):
-    model = build_model(TINY.model_copy(update={"family": family}), 50, 8, seed=0).eval()
+    model = new_decoder(TINY.model_copy(update={"family": family}), 50, 8, seed=0)
     ids = torch.arange(8)[None]
     changed = ids.clone()
     changed[0, 5] = 49
-    with torch.inference_mode():
-        before, after = model(input_ids=ids).logits, model(input_ids=changed).logits
+    before, after = model(ids), model(changed)
     assert torch.equal(before[0, :5], after[0, :5])
     assert not torch.equal(before[0, 5], after[0, 5])
 
 
 def test_flops_count_the_matrices():
     params = ModelParams(layers=2, heads=4, width=128, mlp_width=384, tied_embeddings=True)
-    model = build_model(params, 2048, 128, seed=0)
+    model = new_decoder(params, 2048, 128, seed=0)
     matrices = sum(p.numel() for p in model.parameters() if p.ndim == 2)
     assert flops_per_token(params, 2048, 128) == 6 * (matrices + 2 * 128 * 128)
