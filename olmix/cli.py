@@ -3,7 +3,8 @@
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -11,7 +12,6 @@ from typing import Annotated, TextIO
 import typer
 
 from olmix.errors import InputError, WorkError
-from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
 from olmix.process import die_with_parent, keep_freed_memory
 from olmix.project import Project
@@ -68,6 +68,19 @@ def _say(line: str) -> None:
     for stream in (sys.stderr, _log):
         if stream:
             print(line, file=stream, flush=True)
+
+
+@contextmanager
+def _log_of(run: str) -> Iterator[None]:
+    """Send progress to the log of one of several runs that a job makes."""
+    global _log
+    own = _log
+    if own and Path(own.name).stem != run:
+        with Path(own.name).with_stem(run).open("w", encoding="utf-8") as _log:
+            yield
+    else:
+        yield
+    _log = own
 
 
 def _say_of(run: str) -> Callable[[str], None]:
@@ -255,28 +268,41 @@ def today() -> None:
 
 
 @make.command()
-def proxy(key: Key, threads: Threads = 1) -> None:
-    """Train one proxy, and score it while the model is in memory."""
+def proxy(
+    key: Key,
+    also: Annotated[list[str], typer.Option(help="Key of a run to train after it, for its own job to publish.")] = [],  # noqa: B006
+    threads: Threads = 1,
+) -> None:
+    """Train one proxy or several in turn, and score each while the model is in memory."""
     from olmix.evaluation.evaluate import stage_evaluation
     from olmix.proxy.run import run_proxy
 
     project = Project.load()
-    today = project.plan_with(key, lambda plan: (run.key for run in plan.runs))
-    run = today.run(key)
-    names = {leaf.tokens_key: leaf.name for leaf in today.leaves}
-    say = _say_of(run.name)
-    run_proxy(run.spec, names, project.items_key, project.store, Execution.of(project.params.proxy, threads), say)
-    stage_evaluation(run.spec, project.suite.content, project.items_key, project.store, threads, say)
+    items, store, execution = project.items_key, project.store, Execution.of(project.params.proxy, threads)
+    failures = []
+    for each in (key, *also):
+        today = project.plan_with(each, lambda plan: (run.key for run in plan.runs))
+        run, names = today.run(each), {leaf.tokens_key: leaf.name for leaf in today.leaves}
+        with _log_of(each):
+            say = _say_of(run.name)
+            try:
+                made = run_proxy(run.spec, names, items, store, execution, say, staged=each != key)
+            except WorkError as error:
+                failures.append(each)
+                say(str(error))
+                continue
+            if made:
+                stage_evaluation(run.spec, made, project.suite.content, items, store, threads, say)
+    if key in failures:  # the others have jobs of their own, which try again
+        raise WorkError("the run failed")
 
 
 @make.command()
 def evaluation(key: Key, threads: Threads = 1) -> None:
-    """Score one proxy on the suite, unless the job that trained it has staged its scores."""
-    project = Project.load()
-    if project.store.publish_staged(EVALUATION, key):
-        return
+    """Score one proxy on the suite."""
     from olmix.evaluation.evaluate import evaluate
 
+    project = Project.load()
     run = project.plan_with(key, lambda plan: (run.evaluation for run in plan.runs)).evaluated_run(key)
     evaluate(run.spec, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
 

@@ -87,7 +87,7 @@ class SwarmParams(Section):
     """Growing stops before K runs once the expected regret of the proposal is below this share of its gain."""
     min_runs_per_leaf: int = Field(3, ge=1)
     """Every leaf must be non-zero in at least this many runs, or planning stops with an error."""
-    runs_per_job: int = Field(4, ge=1)
+    runs_per_job: int = Field(5, ge=1)
     """Runs that one job trains in turn, each an artefact of its own; for runs of hours 1. Enters no key."""
 
 

@@ -92,14 +92,17 @@ class Store:
         with self._draft(kind, key) as draft:
             yield draft
             self._seal(draft, kind, key)
-            self._move_into_place(draft.path, self._staged(kind, key))
+            self._move_into_place(draft.path, self.staged(kind, key))
+
+    def is_staged(self, kind: str, key: str) -> bool:
+        """Whether the artefact is complete and waits to be put in place."""
+        return (self.staged(kind, key) / MANIFEST).is_file()
 
     def publish_staged(self, kind: str, key: str) -> bool:
         """Put a staged artefact in place; false if there is none."""
-        staged = self._staged(kind, key)
-        if not (staged / MANIFEST).is_file():
+        if not self.is_staged(kind, key):
             return False
-        self._move_into_place(staged, self.path(kind, key))
+        self._move_into_place(self.staged(kind, key), self.path(kind, key))
         return True
 
     @contextmanager
@@ -124,7 +127,8 @@ class Store:
                 raise
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _staged(self, kind: str, key: str) -> Path:
+    def staged(self, kind: str, key: str) -> Path:
+        """Folder of a staged artefact, existing or not."""
         return self.root / ".partial" / f"staged-{kind}-{key}"
 
     @contextmanager

@@ -33,6 +33,7 @@ class Workflow:
     project: Project
     await_plan: Callable[..., Any] = lambda key: None
     _plans: dict[str, Plan] = field(default_factory=dict)
+    _chunks: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, root: Path = Path()) -> "Workflow":
@@ -85,12 +86,39 @@ class Workflow:
         """Items of the suite as tokens."""
         return self.project.artefact(ITEMS, self.project.items_key)
 
-    def tokens_of_run(self, wildcards: Any) -> list[str]:
-        """Tokens that one run trains on."""
-        if self._is_there(PROXY, wildcards.key):
+    def inputs_of_run(self, wildcards: Any) -> list[str]:
+        """Tokens that the runs of one job train on; the run of that job, for one that it stages; none if it has."""
+        key = wildcards.key
+        waiting = self._waiting(key)
+        if key not in waiting:
             return []
-        plan = self._plan_with(wildcards.key, lambda plan: (run.key for run in plan.runs))
-        return [self.project.artefact(TOKENS, key) for key in plan.run(wildcards.key).spec.counts]
+        if key != waiting[0]:
+            return [self.project.artefact(PROXY, waiting[0])]
+        runs = [self._plan_with(k, lambda plan: (run.key for run in plan.runs)).run(k) for k in waiting]
+        return [
+            self.project.artefact(TOKENS, tokens) for tokens in sorted({t for run in runs for t in run.spec.counts})
+        ]
+
+    def more_runs(self, wildcards: Any) -> list[str]:
+        """Runs that the job of a run trains after it."""
+        waiting = self._waiting(wildcards.key)
+        return waiting[1:] if waiting[:1] == [wildcards.key] else []
+
+    def _waiting(self, key: str) -> list[str]:
+        """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.
+
+        Chunks are cut from the plan alone, so that every process of a cluster sees the same.
+        """
+        for number in range(1, self.project.request.rounds + 1):
+            if key in self._chunks:
+                break
+            fresh = [run.key for run in self._plan_of(number).runs if run.key not in self._chunks]
+            chunks = -(-len(fresh) // self.project.params.swarm.runs_per_job)
+            for i in range(chunks):
+                chunk = fresh[i * len(fresh) // chunks : (i + 1) * len(fresh) // chunks]
+                self._chunks |= dict.fromkeys(chunk, chunk)
+        store = self.project.store
+        return [k for k in self._chunks[key] if not store.has(PROXY, k) and not store.is_staged(PROXY, k)]
 
     def run_of_evaluation(self, wildcards: Any) -> list[str]:
         """The run that an evaluation scores."""

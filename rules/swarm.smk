@@ -1,13 +1,17 @@
 # One proxy run and one evaluation per mixture. Evaluations have keys of their own: new tasks train nothing again.
+# Starting a process costs as much as training for seconds: a job trains several runs and stages all but its own, which
+# their jobs then only put in place, as evaluation jobs do with the scores.
 rule proxy:
     input:
-        ancient(flow.tokens_of_run),
+        ancient(flow.inputs_of_run),
     output:
         "store/proxy/{key}/manifest.json",
     log:
         "logs/proxy/{key}.log",
     benchmark:
         "benchmark/proxy/{key}.tsv"
+    params:
+        also=lambda wildcards: [f"--also {key}" for key in flow.more_runs(wildcards)],
     threads: 1
     resources:
         mem_mb=2000,
@@ -15,7 +19,7 @@ rule proxy:
     message:
         "Train a proxy ({wildcards.key})"
     shell:
-        "exec olmix make --log {log} proxy {wildcards.key} --threads {threads}"
+        "exec olmix make --log {log} proxy {wildcards.key} {params.also} --threads {threads}"
 
 
 rule evaluation:

@@ -23,19 +23,23 @@ def evaluate(spec: RunSpec, suite: str, items: str, store: Store, threads: int, 
     """
     key = evaluation_key(spec.key, suite)
     if not store.has(KIND, key):
+        for name in (SCORES,) if spec.is_scored_by_command else CHECKPOINT:
+            store.file(PROXY, spec.key, name)
         with store.publish(KIND, key) as draft:
-            _evaluate_stored(draft, spec, suite, items, store, threads, progress)
+            evaluate_into(draft, spec, store.path(PROXY, spec.key), items, store, threads, progress)
+            draft.inputs |= {"run": spec.key, "suite": suite}
     return key
 
 
 def stage_evaluation(
-    spec: RunSpec, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]
+    spec: RunSpec, run: Path, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]
 ) -> None:
-    """Score a run for the evaluation job to come, while torch and transformers are loaded (5 s for a new process)."""
+    """Score a run that has just been made in a folder, for the evaluation job to come: torch is loaded here."""
     key = evaluation_key(spec.key, suite)
     if not store.has(KIND, key):
         with store.stage(KIND, key) as draft:
-            _evaluate_stored(draft, spec, suite, items, store, threads, progress)
+            evaluate_into(draft, spec, run, items, store, threads, progress)
+            draft.inputs |= {"run": spec.key, "suite": suite}
 
 
 def evaluate_into(
@@ -48,16 +52,6 @@ def evaluate_into(
     from olmix.evaluation.score import load_model, score_into  # torch takes seconds
 
     score_into(draft, load_model(spec, run), items, store, threads, progress)
-
-
-def _evaluate_stored(
-    draft: Draft, spec: RunSpec, suite: str, items: str, store: Store, threads: int, progress: Callable[[str], None]
-) -> None:
-    key = spec.key
-    for name in (SCORES,) if spec.is_scored_by_command else CHECKPOINT:
-        store.file(PROXY, key, name)
-    evaluate_into(draft, spec, store.path(PROXY, key), items, store, threads, progress)
-    draft.inputs |= {"run": key, "suite": suite}
 
 
 def _take_scores_into(draft: Draft, written: Path, items: str, store: Store, progress: Callable[[str], None]) -> None:

@@ -20,7 +20,8 @@ from olmix.proxy.device import Device
 from olmix.proxy.spec import RunSpec
 from olmix.store import Draft, Store, write_atomically
 
-_BATCH_TOKENS = 8192
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
+"""Tokens of a batch, padding included; on a CPU its logits stay in the cache."""
 
 
 class Model(Protocol):
@@ -77,7 +78,7 @@ def score_into(
 def score_windows(model: Model, scored_windows: list[Window], device: Device) -> NDArray[np.float64]:
     """Bits of each item's continuation, (items,). Batched by length; padding never reaches a scored position."""
     bits = np.zeros(1 + max(window.item for window in scored_windows))
-    for batch in _batches(scored_windows):
+    for batch in _batches(scored_windows, _BATCH_TOKENS[device.name]):
         longest = max(len(scored_windows[i].ids) for i in batch)
         ids = torch.zeros(len(batch), longest, dtype=torch.long)
         for row, i in enumerate(batch):
@@ -94,11 +95,11 @@ def score_windows(model: Model, scored_windows: list[Window], device: Device) ->
     return bits
 
 
-def _batches(scored_windows: list[Window]) -> list[list[int]]:
-    """Indices of items of similar length, each batch at most `_BATCH_TOKENS` tokens with padding."""
+def _batches(scored_windows: list[Window], tokens: int) -> list[list[int]]:
+    """Indices of items of similar length, each batch at most so many tokens with padding."""
     batches: list[list[int]] = []
     for i in sorted(range(len(scored_windows)), key=lambda i: (len(scored_windows[i].ids), i)):
-        if not batches or len(scored_windows[i].ids) * (len(batches[-1]) + 1) > _BATCH_TOKENS:
+        if not batches or len(scored_windows[i].ids) * (len(batches[-1]) + 1) > tokens:
             batches.append([])
         batches[-1].append(i)
     return batches

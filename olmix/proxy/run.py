@@ -15,18 +15,26 @@ def run_proxy(
     store: Store,
     execution: Execution,
     progress: Callable[[str], None],
-) -> str:
-    """Make one proxy run and publish it; returns the run key.
+    staged: bool = False,
+) -> Path | None:
+    """Make one proxy run and publish it, or stage it for its own job to publish.
 
-    names: leaf name per tokens key; items: key of the suite's tokens. Both are for commands only.
+    names: leaf name per tokens key; items: key of the suite's tokens. Both are for commands only. Returns the folder of
+    the run, or None if it has been made before.
     """
     key = spec.key
-    if not store.has(KIND, key):
-        with store.in_progress(key, progress) as state:
-            if not store.has(KIND, key):  # another process may have made it meanwhile
-                with store.publish(KIND, key) as draft:
-                    run_proxy_into(draft, spec, names, items, store, state, execution, progress)
-    return key
+    if _is_made(store, key):
+        return None
+    with store.in_progress(key, progress) as state:
+        if _is_made(store, key):  # by another process meanwhile
+            return None
+        with (store.stage if staged else store.publish)(KIND, key) as draft:
+            run_proxy_into(draft, spec, names, items, store, state, execution, progress)
+    return store.staged(KIND, key) if staged else store.path(KIND, key)
+
+
+def _is_made(store: Store, key: str) -> bool:
+    return store.has(KIND, key) or store.is_staged(KIND, key)
 
 
 def run_proxy_into(

@@ -154,7 +154,7 @@ def test_an_evaluation_is_a_function_of_run_and_items(suite_folder, tokenizer, s
 def test_a_staged_evaluation_is_the_same_as_one_made_later(suite_folder, tokenizer, store, run):
     suite = read(suite_folder)
     items = make_items(suite, tokenizer, store, silent)
-    stage_evaluation(run, suite.content, items, store, 1, silent)
+    stage_evaluation(run, store.path("proxy", run.key), suite.content, items, store, 1, silent)
     key = evaluation_key(run.key, suite.content)
     assert not store.has("evaluation", key)
     assert store.publish_staged("evaluation", key)

@@ -154,7 +154,7 @@ def test_a_damaged_leaf_is_not_handed_out(trained, store):
 
 def test_the_evaluation_takes_the_scores_and_counts_what_they_are_of(trained, store):
     made = trained(writes_scores(GOOD | {"an average": 7}))
-    stage_evaluation(made, "s", ITEMS, store, 1, silent)
+    stage_evaluation(made, store.path("proxy", made.key), "s", ITEMS, store, 1, silent)
     key = evaluation_key(made.key, "s")
     assert store.publish_staged("evaluation", key)
     staged = store.read_json("evaluation", key, "scores.json")
