@@ -3,15 +3,18 @@ import sys
 from pathlib import Path
 
 from olmix.errors import InputError, WorkError
-from olmix.process import hold_lock, prefer_this_environment
+from olmix.process import hold_lock, prefer_this_environment, run_snakemake
 from olmix.workflow import Workflow
 
 prefer_this_environment()
 try:
-    flow = Workflow.load()
+    flow = Workflow.load(without_failed="without_failed" in config)
 except InputError as error:
     print(f"olmix: {error}", file=sys.stderr)
     sys.exit(2)
+except WorkError as error:
+    print(f"olmix: {error}", file=sys.stderr)
+    sys.exit(1)
 
 
 include: "rules/corpus.smk"
@@ -37,8 +40,8 @@ rule all:
         "Done: results/mixture.yaml, results/report.html"
 
 
-# A mistake in the user's input that only a job could find ends like one found while reading the project: one line, exit 2.
 onstart:
+    global lock
     try:
         lock = hold_lock(Path(".snakemake/olmix.lock"))
     except WorkError as error:
@@ -47,6 +50,16 @@ onstart:
     Path("logs/input-error.txt").unlink(missing_ok=True)
 
 
+onsuccess:
+    for name, problem in flow.failures().items():
+        print(
+            f"olmix: done without {name}, which failed: {problem}; the same command tries it again",
+            file=sys.stderr,
+        )
+
+
+# A mistake in the user's input that only a job could find ends like one found while reading the project: one line, exit 2.
+# Runs that failed do not sink the swarm: all the others have been made by now, and a second pass goes on with them.
 onerror:
     if Path("logs/input-error.txt").exists():
         print(
@@ -54,6 +67,10 @@ onerror:
             file=sys.stderr,
         )
         sys.exit(2)
+    if flow.failures() and not flow.without_failed:
+        print("olmix: going on without the runs that failed", file=sys.stderr)
+        lock.close()
+        sys.exit(run_snakemake([*sys.argv[1:], "--config", "without_failed=1"]))
     print(
         "olmix: failed; the log of the failed job is named above. To go on: the same command again",
         file=sys.stderr,

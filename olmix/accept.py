@@ -54,7 +54,7 @@ def _document(project: Project, plan: Plan, mixture: dict[str, Any], metrics: di
     """The file's content: results/mixture.yaml with parent, files, ledger and evidence."""
     files = {leaf.name: " ".join(sorted(short_digest(f.identity) for f in leaf.files)) for leaf in project.leaves}
     contents = {leaf.tokens_key: leaf.content for leaf in plan.leaves}
-    costs = {run.key: project.store.manifest(PROXY, run.key)["cost"] for run in plan.swarm}
+    costs = {run.key: project.store.manifest(PROXY, run.key)["cost"] for run in plan.fitted_swarm}
     ledger = make_ledger(costs, plan.full_runs, project.request.ancestors)
     runs = [(r.key, r.spec.seed, {contents[k]: n for k, n in r.spec.counts.items()}) for r in plan.fitted]
     kept = ("plan", "law", "proposal", "strategy", "update", "objective", "target", "virtual", "weights")

@@ -251,7 +251,7 @@ def plan(key: Key) -> None:
     elif not project.store.has(PLAN, key):
         from olmix.solve.design import next_plan
 
-        before = project.read_plan(project.request.round_key(number - 1))
+        before = project.settled(project.read_plan(project.request.round_key(number - 1)))
         grown = next_plan(before, project.request, project.store)
         added = len(grown.swarm) - len(before.swarm)
         _say(f"Round {number} of {grown.rounds}: {grown.stopped or f'{added} more runs'}")
@@ -289,6 +289,7 @@ def proxy(
                 made = run_proxy(run.spec, names, items, store, execution, say, staged=each != key)
             except WorkError as error:
                 failures.append(each)
+                store.note_failure(each, str(error))
                 say(str(error))
                 continue
             if made:

@@ -114,6 +114,8 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
     out.print(f"\nGain over the prior in bits per byte: {_gain(metrics['gain_percent'])}")
     for line in _laws(metrics.get("laws", {})):
         out.print(line, soft_wrap=True)
+    for name, problem in metrics.get("failed", {}).items():
+        out.print(f"Without {name}, which failed: {problem}; `snakemake --cores all` tries it again", soft_wrap=True)
     if mixture["parent"]:
         frozen = sum(mixture["weights"][leaf] for ratios in mixture["virtual"].values() for leaf in ratios)
         gap = metrics.get("reuse", {}).get("gap_bpb")

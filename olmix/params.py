@@ -87,6 +87,9 @@ class SwarmParams(Section):
     """Growing stops before K runs once the expected regret of the proposal is below this share of its gain."""
     min_runs_per_leaf: int = Field(3, ge=1)
     """Every leaf must be non-zero in at least this many runs, or planning stops with an error."""
+    max_failed: float = Field(0.1, ge=0, lt=1)
+    """Share of the swarm's runs that may fail: the laws then do without them until they are tried again. Enters no
+    key."""
     runs_per_job: int = Field(5, ge=1)
     """Runs that one job trains in turn, each an artefact of its own; for runs of hours 1. Enters no key."""
 
@@ -295,7 +298,7 @@ class Params(Section):
         return self
 
 
-NOT_KEYED: Any = {"swarm": {"runs_per_job"}, "proxy": {"compile", "checkpoint_seconds"}}
+NOT_KEYED: Any = {"swarm": {"runs_per_job", "max_failed"}, "proxy": {"compile", "checkpoint_seconds"}}
 """Fields that say how the work is done, not what is made: they enter no key."""
 
 

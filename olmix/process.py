@@ -4,9 +4,10 @@ import ctypes
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -58,6 +59,11 @@ def stop_requests() -> Iterator[Callable[[], int]]:
 def prefer_this_environment() -> None:
     """Let child processes find the commands of this very environment first, activated or not."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def run_snakemake(arguments: Sequence[str]) -> int:
+    """Run Snakemake once more with other arguments; returns its exit code."""
+    return subprocess.run([sys.executable, "-m", "snakemake", *arguments], check=False).returncode
 
 
 def hold_lock(path: Path) -> IO[str]:

@@ -21,7 +21,7 @@ from olmix.plan.imports import FOLDER as EVIDENCE
 from olmix.plan.imports import read_imports
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan
-from olmix.plan.planner import check_domain_set, make_plan
+from olmix.plan.planner import check_domain_set, make_plan, without_failed
 from olmix.plan.request import Request
 from olmix.store import MANIFEST, Store, write_atomically
 
@@ -101,7 +101,16 @@ class Project:
         """Today's plan, from the store. Raises WorkError if it has not been made."""
         if not self.store.has(PLAN, self.plan_key):
             raise WorkError("no plan for today's domain set and params yet; `snakemake --cores all planned` makes it")
-        return self.read_plan(self.plan_key)
+        return self.settled(self.read_plan(self.plan_key))
+
+    def settled(self, plan: Plan) -> Plan:
+        """A plan without the runs of its swarm that failed when they were last tried. Raises WorkError if too many."""
+        failed = self.failed(plan)
+        return without_failed(plan, self.request, failed) if failed else plan
+
+    def failed(self, plan: Plan) -> dict[str, str]:
+        """Key of each run of a plan's swarm that failed when it was last tried → what went wrong."""
+        return {run.key: problem for run in plan.swarm if (problem := self.store.failure(run.key))}
 
     def plans(self) -> Iterator[Plan]:
         """The plans of today's rounds that are in the store, the first round first."""
@@ -114,6 +123,8 @@ class Project:
         for plan in self.plans():
             if key in keys(plan):
                 return plan
+            if key in keys(settled := self.settled(plan)):
+                return settled
         raise InputError(f"{key}: not part of today's plan")
 
     def latest_plan(self) -> Plan:

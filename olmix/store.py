@@ -127,6 +127,20 @@ class Store:
                 raise
             shutil.rmtree(folder, ignore_errors=True)
 
+    def note_failure(self, key: str, problem: str) -> None:
+        """Remember why a run failed, until it is made."""
+        write_atomically(self._failure(key), f"{problem}\n")
+
+    def failure(self, key: str) -> str:
+        """Why a run failed when it was last tried; empty if it did not."""
+        try:
+            return self._failure(key).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def _failure(self, key: str) -> Path:
+        return self.root / ".partial" / key / "failed.txt"
+
     def staged(self, kind: str, key: str) -> Path:
         """Folder of a staged artefact, existing or not."""
         return self.root / ".partial" / f"staged-{kind}-{key}"

@@ -134,8 +134,9 @@ def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises WorkError if they do not show today's plan, or are not what was written for it.
     """
     again = "`snakemake --cores all` brings it up to date"
+    plan = project.plan()
     for view, name in (("mixture", "mixture.yaml"), ("report", "metrics.json")):
-        if not (project.root / stamp(view, project.plan_key)).is_file():
+        if not (project.root / stamp(view, plan.results_key)).is_file():
             raise WorkError(f"results/{name} is not there for today's domain set and params; {again}")
     folder = project.root / "results"
     try:
@@ -144,10 +145,14 @@ def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
         gain = {name: float(value) for name, value in metrics["gain_percent"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise WorkError(f"results/ is damaged ({' '.join(str(error).split())}); remove it, {again}") from None
-    plan = project.plan()
     if mixture != mixture_document(plan, project.params, project.store):
         raise WorkError(f"results/mixture.yaml: is not the proposal of today's plan; remove it, {again}")
-    return mixture, metrics | {"gain_percent": gain, "laws": _laws(project, plan)}
+    return mixture, metrics | {"gain_percent": gain, "laws": _laws(project, plan), "failed": failures(plan)}
+
+
+def failures(plan: Plan) -> dict[str, str]:
+    """Name of each run that failed → what went wrong."""
+    return {run.name: plan.failed[run.key] for run in plan.swarm if run.key in plan.failed}
 
 
 def _laws(project: Project, plan: Plan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from olmix.errors import InputError
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
-from olmix.plan.plan import Plan
+from olmix.plan.plan import Plan, results_key
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
@@ -31,14 +31,18 @@ class Workflow:
     """
 
     project: Project
+    without_failed: bool = False
+    """Whether runs that failed are left out, instead of being tried again."""
     await_plan: Callable[..., Any] = lambda key: None
     _plans: dict[str, Plan] = field(default_factory=dict)
     _chunks: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, root: Path = Path()) -> "Workflow":
-        """Read the project. Raises InputError for the first mistake in it."""
-        return cls(Project.load(root))
+    def load(cls, root: Path = Path(), without_failed: bool = False) -> "Workflow":
+        """Read the project. Raises InputError for the first mistake in it, WorkError if too many runs failed."""
+        flow = cls(Project.load(root), without_failed)
+        _ = flow._results_key
+        return flow
 
     @property
     def plan(self) -> Plan:
@@ -52,7 +56,8 @@ class Workflow:
         if number == self.project.request.rounds or not self._is_there(PLAN, key):
             self.await_plan(key=key)
         if key not in self._plans:
-            self._plans[key] = self.project.read_plan(key)
+            plan = self.project.read_plan(key)
+            self._plans[key] = self.project.settled(plan) if self.without_failed else plan
         return self._plans[key]
 
     def _plan_with(self, key: str, keys: Callable[[Plan], Iterable[str | None]]) -> Plan:
@@ -70,12 +75,24 @@ class Workflow:
 
     def stamp(self, view: str) -> str:
         """File that says which plan a view in results/ shows."""
-        return stamp(view, self.project.plan_key).as_posix()
+        return stamp(view, self.project.plan_key if view == PLAN else self._results_key).as_posix()
+
+    @property
+    def _results_key(self) -> str:
+        """Key of the results to come; runs that failed are in the latest plan that there is."""
+        plans = list(self.project.plans()) if self.without_failed else []
+        return results_key(self.project.plan_key, self.project.settled(plans[-1]).failed if plans else {})
 
     @property
     def study_stamp(self) -> str:
         """File that says which plan and params the study in results/ is of."""
-        return stamp(STUDY, study_key(self.project.plan_key, self.project.params.study)).as_posix()
+        return stamp(STUDY, study_key(self._results_key, self.project.params.study)).as_posix()
+
+    def failures(self) -> dict[str, str]:
+        """Name of each run of the latest plan that failed → what went wrong."""
+        plans = list(self.project.plans())
+        failed = self.project.failed(plans[-1]) if plans else {}
+        return {run.name: failed[run.key] for run in plans[-1].swarm if run.key in failed} if failed else {}
 
     def tokens(self, _: Any = None) -> list[str]:
         """Tokens of all leaves."""

@@ -3,6 +3,7 @@
 Below the plan everything is keyed by content; names appear here and in `results/` only.
 """
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import TypeVar
 
@@ -90,6 +91,11 @@ def round_key(plan: str, number: int) -> str:
     return digest({"plan": plan, "round": number})
 
 
+def results_key(plan: str, failed: Collection[str]) -> str:
+    """Key of what the results of a plan show that does without some runs."""
+    return digest({"plan": plan, "without": sorted(failed)}) if failed else plan
+
+
 Planned = TypeVar("Planned", PlannedRun, PlannedValidation)
 
 
@@ -131,16 +137,28 @@ class Plan(Section):
     """Why the swarm was not grown further, if it was not."""
     full_runs: int
     """Swarm runs that full recomputation would ask for."""
+    failed: dict[str, str] = {}
+    """Key of a swarm run that failed → what went wrong. The laws do without it, until it is tried again."""
+
+    @property
+    def results_key(self) -> str:
+        """Key of what the results show: the plan, and what it does without."""
+        return results_key(self.key, self.failed)
+
+    @property
+    def fitted_swarm(self) -> list[PlannedRun]:
+        """Runs of the swarm that have not failed."""
+        return [run for run in self.swarm if run.key not in self.failed]
 
     @property
     def fitted(self) -> list[PlannedRun]:
         """Runs that the laws are fitted on, imported ones aside."""
-        return [*self.swarm, *self.evidence]
+        return [*self.fitted_swarm, *self.evidence]
 
     @property
     def runs(self) -> list[PlannedRun]:
-        """Every run whose mixture is known at planning time."""
-        return [*self.swarm, *self.evidence, *self.prior_runs]
+        """Every run whose mixture is known at planning time, but those that failed."""
+        return [*self.fitted, *self.prior_runs]
 
     @cached_property
     def space(self) -> Space:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from olmix.corpus.tokens import tokens_key
 from olmix.domains.fingerprint import Leaf
-from olmix.errors import InputError
+from olmix.errors import InputError, WorkError
 from olmix.params import Params, TargetParams
 from olmix.plan.evidence import earlier_runs, imported_runs
 from olmix.plan.plan import (
@@ -94,6 +94,26 @@ def with_keys(plan: Plan, request: Request, runs: Runs) -> Plan:
         for run in plan.prior_runs
     ]
     return plan.model_copy(update={"noise": noise, "law": law, "proposal": proposal, "validation": validation})
+
+
+def without_failed(plan: Plan, request: Request, failed: dict[str, str]) -> Plan:
+    """The plan that does without runs of its swarm that failed: run key → what went wrong.
+
+    Raises WorkError if more of them failed than `swarm.max_failed` allows, or too few are left to identify the laws.
+    """
+    names = {run.key: run.name for run in plan.swarm}
+    found = "; ".join(f"{names[key]}: {problem}" for key, problem in failed.items())
+    most = math.floor(request.params.swarm.max_failed * len(plan.swarm))
+    if len(failed) > most:
+        raise WorkError(
+            f"{len(failed)} of {len(plan.swarm)} runs failed, at most {most} may "
+            f"(swarm.max_failed {request.params.swarm.max_failed:g}): {found}"
+        )
+    left = len(plan.fitted) + len(plan.imports) - len(failed)
+    if left < len(plan.coordinates) + 1:
+        raise WorkError(f"{left} runs are left for {len(plan.coordinates)} weights, too few for laws: {found}")
+    runs = Runs(plan.leaves, request.params, plan.suite, plan.vocabulary)
+    return with_keys(plan.model_copy(update={"failed": failed}), request, runs)
 
 
 def check_domain_set(leaves: Sequence[Leaf]) -> None:

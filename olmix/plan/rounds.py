@@ -30,7 +30,7 @@ def grow_plan(plan: Plan, request: Request, mixtures: Floats, stopped: str = "")
     check_trained([*swarm, *plan.evidence], plan.leaves, plan.coordinates, plan.imports)
     number = plan.round + 1
     grown = plan.model_copy(
-        update={"key": request.round_key(number), "round": number, "swarm": swarm, "stopped": stopped}
+        update={"key": request.round_key(number), "round": number, "swarm": swarm, "stopped": stopped, "failed": {}}
     )
     return with_keys(grown, request, runs)
 

@@ -46,7 +46,7 @@ def collect(
     scores = TaskScores.of(plan, store)
     data = ReportData(
         project=project,
-        plan_key=plan.key,
+        plan_key=plan.results_key,
         proposal_key=plan.proposal,
         created=created,
         leaves=_leaves(plan, weights, solved),
@@ -64,7 +64,7 @@ def collect(
         costs=_costs(plan, store),
         provenance=_provenance(plan, store),
     )
-    data = replace(data, notes=_notes(data))
+    data = replace(data, notes=(*_failure_notes(plan), *_notes(data)))
     return replace(
         data,
         reuse=collect_reuse(plan, params, weights, safety, data.noise_sd, store),
@@ -205,6 +205,12 @@ def _provenance(plan: Plan, store: Store) -> tuple[tuple[str, str], ...]:
     if plan.imports:
         rows.append(("imported runs", str(len(plan.imports))))
     return (*rows, ("device", " | ".join(devices)))
+
+
+def _failure_notes(plan: Plan) -> list[str]:
+    """Runs that the laws do without."""
+    names = {run.key: run.name for run in plan.swarm}
+    return [f"{names[key]} failed, the laws do without it: {problem}." for key, problem in plan.failed.items()]
 
 
 def _notes(data: ReportData) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def collect_generations(
         )
         for mixture in reversed(ancestors)
     ]
-    costs = {run.key: store.manifest(PROXY, run.key)["cost"] for run in plan.swarm}
+    costs = {run.key: store.manifest(PROXY, run.key)["cost"] for run in plan.fitted_swarm}
     ledger = make_ledger(costs, plan.full_runs, ancestors)
     today = Generation(
         name="today",

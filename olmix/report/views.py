@@ -30,7 +30,7 @@ def write_swarm_table(plan: Plan, store: Store, root: Path) -> None:
     imported_scores = [[run.scores[task] for task in table.tasks] for run in plan.imports]
     mixtures = np.vstack([table.mixtures, np.reshape(imported, (-1, len(plan.leaves)))])
     scores = np.vstack([table.scores, np.reshape(imported_scores, (-1, len(plan.tasks)))])
-    counts = (len(plan.swarm), len(plan.evidence), len(plan.prior_runs), len(plan.imports))
+    counts = (len(plan.fitted_swarm), len(plan.evidence), len(plan.prior_runs), len(plan.imports))
     frame = pd.DataFrame(
         {
             "run": [*table.runs, *(run.name for run in plan.imports)],
@@ -42,13 +42,13 @@ def write_swarm_table(plan: Plan, store: Store, root: Path) -> None:
             "bpb/mean": scores @ np.array([task.weight for task in plan.tasks]),
         }
     )
-    publish_view("swarm", plan.key, root, {"swarm.csv": frame.to_csv(index=False)})
+    publish_view("swarm", plan.results_key, root, {"swarm.csv": frame.to_csv(index=False)})
 
 
 def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
     """`results/mixture.yaml`: the proposed weights with prior, caps and epochs, and what they rest on."""
     document = mixture_document(plan, params, store)
-    publish_view("mixture", plan.key, root, {"mixture.yaml": yaml.safe_dump(document, sort_keys=False)})
+    publish_view("mixture", plan.results_key, root, {"mixture.yaml": yaml.safe_dump(document, sort_keys=False)})
 
 
 def write_report(data: ReportData, root: Path) -> None:

@@ -38,7 +38,7 @@ def write_plan_study(plan: Plan, params: Params, store: Store, root: Path, threa
     table = read_plan_table(plan, params, store)
     name = root.resolve().name
     study = run_study(name, table, params.study, params.regression, params.solver.kl, threads, say, in_force)
-    publish_view(VIEW, study_key(plan.key, params.study), root, files(study))
+    publish_view(VIEW, study_key(plan.results_key, params.study), root, files(study))
     return [*_lines(study), "Figures: results/study.html"]
 
 
