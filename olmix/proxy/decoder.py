@@ -142,7 +142,7 @@ def new_decoder(params: ModelParams, vocabulary: int, sequence_length: int, seed
 
     The seed alone decides, whatever was drawn before.
     """
-    model = _empty_decoder(params, vocabulary, sequence_length).to_empty(device="cpu")
+    model = _any_decoder(params, vocabulary, sequence_length)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
@@ -162,13 +162,14 @@ def save_decoder(model: Decoder, folder: Path) -> None:
 
 def load_decoder(folder: Path, params: ModelParams, vocabulary: int, sequence_length: int) -> Decoder:
     """The model that `save_decoder` wrote for these settings."""
-    model = _empty_decoder(params, vocabulary, sequence_length)
+    model = _any_decoder(params, vocabulary, sequence_length)
     model.load_state_dict(load_file(folder / WEIGHTS), assign=True)
     return model
 
 
-def _empty_decoder(params: ModelParams, vocabulary: int, sequence_length: int) -> Decoder:
-    with torch.device("meta"):  # the modules would draw parameters of their own
+def _any_decoder(params: ModelParams, vocabulary: int, sequence_length: int) -> Decoder:
+    """A model with any parameters. Without them, on the `meta` device, it would cost a second of imports."""
+    with torch.random.fork_rng(devices=[]):
         return Decoder(params, vocabulary, sequence_length)
 
 

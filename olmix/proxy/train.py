@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from olmix.corpus.tokens import open_tokens
 from olmix.errors import WorkError
 from olmix.process import stop_requests
+from olmix.proxy.adamw import AdamW, Group
 from olmix.proxy.checkpoint import Checkpoints, State
 from olmix.proxy.decoder import Decoder, new_decoder, save_decoder
 from olmix.proxy.device import Device
@@ -89,17 +91,12 @@ class _Run:
     def advance(self) -> None:
         """One step of AdamW. Nothing waits for a GPU: the loss stays on the device."""
         training = self._training
-        rate = learning_rate(self.step, self.steps, training)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate * group["multiple"]
         batch = self._device.send(_batch(self._arrays, self._order, self.step * training.batch_size, training))
         with self._device.autocast():
             states = self.model(batch[:, :-1])
             loss = next_token_loss(states.flatten(0, 1), self.model.unembedding, batch[:, 1:].flatten())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.step(learning_rate(self.step, self.steps, training))
         self.losses[self.step] = loss.detach()
         self.step += 1
 
@@ -116,24 +113,18 @@ class _Run:
 
     def state(self) -> State:
         """All that the steps to come depend on."""
-        tensors = {f"weight.{name}": weight for name, weight in self.model.named_parameters()}
-        for name, weight in self.model.named_parameters():
-            moments = self._optimiser.state[weight]
-            tensors |= {f"mean.{name}": moments["exp_avg"], f"square.{name}": moments["exp_avg_sq"]}
+        tensors: dict[str, Tensor] = {f"weight.{name}": weight for name, weight in self.model.named_parameters()}
+        tensors |= {f"mean.{name}": mean for name, mean in self._optimiser.means.items()}
+        tensors |= {f"square.{name}": square for name, square in self._optimiser.squares.items()}
         return State(self.step, self.seconds, tensors | {"losses": self.losses[: self.step]})
 
     def restore(self, state: State) -> None:
         """Be in a state again."""
-        self.step, self.seconds = state.step, state.seconds
-        self.losses[: state.step] = state.tensors["losses"]
+        self.step = self._optimiser.step_count = state.step
+        self.seconds = state.seconds
         with torch.no_grad():
-            for name, weight in self.model.named_parameters():
-                weight.copy_(state.tensors[f"weight.{name}"])
-                self._optimiser.state[weight] = {
-                    "step": torch.tensor(float(state.step), device=weight.device),
-                    "exp_avg": state.tensors[f"mean.{name}"].to(weight.device, copy=True),
-                    "exp_avg_sq": state.tensors[f"square.{name}"].to(weight.device, copy=True),
-                }
+            for name, tensor in self.state().tensors.items():
+                tensor.copy_(state.tensors[name])
 
 
 def _optimise(
@@ -206,18 +197,20 @@ def learning_rate(step: int, steps: int, training: Training) -> float:
     return training.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _adamw(model: Decoder, training: Training) -> torch.optim.AdamW:
+def _adamw(model: Decoder, training: Training) -> AdamW:
     """Weight decay on matrices only, as usual not on embeddings and norms; embeddings have their own learning rate."""
-    others = [p for p in model.parameters() if p is not model.embedding]
+    embeddings, matrices, norms = dict[str, Tensor](), dict[str, Tensor](), dict[str, Tensor]()
+    for name, weight in model.named_parameters():
+        (embeddings if weight is model.embedding else matrices if weight.ndim == 2 else norms)[name] = weight
     groups = [
-        {"params": [model.embedding], "weight_decay": 0.0, "multiple": training.embedding_learning_rate},
-        {"params": [p for p in others if p.ndim >= 2], "weight_decay": training.weight_decay, "multiple": 1.0},
-        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "multiple": 1.0},
+        Group(embeddings, weight_decay=0.0, multiple=training.embedding_learning_rate),
+        Group(matrices, weight_decay=training.weight_decay),
+        Group(norms, weight_decay=0.0),
     ]
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=training.betas, fused=True)
+    return AdamW(groups, training.betas, training.clip)
 
 
-def _batch(arrays: list[NDArray[Any]], order: Order, first: int, training: Training) -> torch.Tensor:
+def _batch(arrays: list[NDArray[Any]], order: Order, first: int, training: Training) -> Tensor:
     """Sequences of one step, (batch, length + 1): every window's tokens are predicted once."""
     length = training.sequence_length + 1
     batch = np.empty((training.batch_size, length), np.int64)

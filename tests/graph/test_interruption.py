@@ -39,6 +39,9 @@ def test_after_a_kill_the_same_command_goes_on(project, finished):
     while not list((project / "store/proxy").glob("*/manifest.json")):
         assert time.monotonic() < deadline, (project / "killed.log").read_text()
         time.sleep(0.1)
+    second = snakemake(project)
+    assert second.returncode == 1
+    assert f"process {running.pid} is already at work in this folder" in second.stderr
     running.send_signal(signal.SIGKILL)
     running.wait()
     time.sleep(1)
