@@ -8,13 +8,14 @@ a training step of small models.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
 from olmix.params import ModelParams
 from olmix.store import write_atomically
@@ -24,6 +25,12 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _STD = 0.02
 _THETA = 10_000.0
 _EPSILON = {"olmo2": 1e-5, "llama": 1e-6}
+# What reads the same states is one product, or one norm, here and several in transformers.
+_JOINED = {
+    "qkv_proj": ("q_proj", "k_proj", "v_proj"),
+    "qk_norm": ("q_norm.weight", "k_norm.weight"),
+    "gate_up_proj": ("gate_proj", "up_proj"),
+}
 _CLASSES = {"olmo2": "Olmo2ForCausalLM", "llama": "LlamaForCausalLM"}
 
 
@@ -49,14 +56,8 @@ class Decoder(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Hidden states (B, T, width) of token ids (B, T); position t sees positions up to t."""
-        return self.model(ids, *self._rotation(ids.shape[1], ids.device))
-
-    def _rotation(self, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of the rotary angles, each (T, half of a head's width)."""
         half = self.params.width // self.params.heads // 2
-        frequencies = _THETA ** (-torch.arange(half, device=device) / half)
-        angles = torch.outer(torch.arange(length, device=device), frequencies)
-        return angles.cos(), angles.sin()
+        return self.model(ids, *_rotation(ids.shape[1], half, ids.device))
 
 
 class _Trunk(nn.Module):
@@ -99,37 +100,46 @@ class _Attention(nn.Module):
 
     def __init__(self, params: ModelParams) -> None:
         super().__init__()
-        self.heads = params.heads
-        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (
-            nn.Linear(params.width, params.width, bias=False) for _ in range(4)
-        )
-        normalised = params.family == "olmo2"
-        self.q_norm: nn.Module = _norm(params) if normalised else nn.Identity()
-        self.k_norm: nn.Module = _norm(params) if normalised else nn.Identity()
+        self.heads, self.epsilon = params.heads, _EPSILON[params.family]
+        self.qkv_proj = nn.Linear(params.width, 3 * params.width, bias=False)
+        self.o_proj = nn.Linear(params.width, params.width, bias=False)
+        self.qk_norm = nn.Parameter(torch.ones(2 * params.width)) if params.family == "olmo2" else None
 
     def forward(self, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        query = _rotate(self._split(self.q_norm(self.q_proj(states))), cos, sin)
-        key = _rotate(self._split(self.k_norm(self.k_proj(states))), cos, sin)
-        mixed = scaled_dot_product_attention(query, key, self._split(self.v_proj(states)), is_causal=True)
+        both, value = self.qkv_proj(states).unflatten(-1, (3, -1)).split((2, 1), -2)
+        if self.qk_norm is not None:
+            both = rms_norm(both, both.shape[-1:], eps=self.epsilon) * self.qk_norm.view(2, -1)
+        query, key = _rotate(self._by_head(both), cos, sin)
+        mixed = scaled_dot_product_attention(query, key, self._by_head(value)[0], is_causal=True)
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
-    def _split(self, states: Tensor) -> Tensor:
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+    def _by_head(self, states: Tensor) -> Tensor:
+        """From (B, T, n, width) to (n, B, heads, T, width of a head)."""
+        return states.unflatten(-1, (self.heads, -1)).permute(2, 0, 3, 1, 4)
 
 
 class _GatedMLP(nn.Module):
     def __init__(self, params: ModelParams) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(params.width, params.mlp_width, bias=False)
-        self.up_proj = nn.Linear(params.width, params.mlp_width, bias=False)
+        self.gate_up_proj = nn.Linear(params.width, 2 * params.mlp_width, bias=False)
         self.down_proj = nn.Linear(params.mlp_width, params.width, bias=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.down_proj(silu(self.gate_proj(states)) * self.up_proj(states))
+        gate, up = self.gate_up_proj(states).chunk(2, -1)
+        return self.down_proj(silu(gate) * up)
 
 
 def _norm(params: ModelParams) -> nn.RMSNorm:
     return nn.RMSNorm(params.width, eps=_EPSILON[params.family])
+
+
+@cache
+def _rotation(length: int, half: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the rotary angles, each (T, half of a head's width)."""
+    with torch.inference_mode(False):  # an evaluation may be the first to ask, and training asks for the same
+        frequencies = _THETA ** (-torch.arange(half, device=device) / half)
+        angles = torch.outer(torch.arange(length, device=device), frequencies)
+        return angles.cos(), angles.sin()
 
 
 def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -155,16 +165,34 @@ def new_decoder(params: ModelParams, vocabulary: int, sequence_length: int, seed
 
 def save_decoder(model: Decoder, folder: Path) -> None:
     """Write `config.json` and `model.safetensors` as transformers does."""
-    weights = {name: weight.contiguous().cpu() for name, weight in model.state_dict().items()}
+    weights = {
+        part: piece.contiguous().cpu()
+        for name, weight in model.state_dict().items()
+        for part, piece in split_parameter(name, weight).items()
+    }
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     write_atomically(folder / CONFIG, json.dumps(_config(model), indent=2, sort_keys=True) + "\n")
 
 
 def load_decoder(folder: Path, params: ModelParams, vocabulary: int, sequence_length: int) -> Decoder:
     """The model that `save_decoder` wrote for these settings."""
-    model = _any_decoder(params, vocabulary, sequence_length)
-    model.load_state_dict(load_file(folder / WEIGHTS), assign=True)
+    model, weights = _any_decoder(params, vocabulary, sequence_length), load_file(folder / WEIGHTS)
+    joined = {name: torch.cat([weights[part] for part in _parts(name)]) for name in model.state_dict()}
+    model.load_state_dict(joined, assign=True)
     return model
+
+
+def split_parameter(name: str, weight: Tensor) -> dict[str, Tensor]:
+    """A parameter, or its gradient, under the names of transformers, where several stand for one of these."""
+    parts = _parts(name)
+    return dict(zip(parts, weight.chunk(len(parts)), strict=True))
+
+
+def _parts(name: str) -> list[str]:
+    for joined, apart in _JOINED.items():
+        if joined in name:
+            return [name.replace(joined, part) for part in apart]
+    return [name]
 
 
 def _any_decoder(params: ModelParams, vocabulary: int, sequence_length: int) -> Decoder:

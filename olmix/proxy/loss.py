@@ -43,16 +43,18 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 # log sum exp = highest - log(its probability), which is at least 1 / V
                 total += (highest - slope.amax(1).log() - at_goal).sum()
                 slope.scatter_add_(1, goal, slope.new_full(goal.shape, -1.0))
-                slope = slope.div_(tokens).to(precision)
+                slope = slope.to(precision)
                 torch.mm(slope, matrix, out=of_states[part])
                 if precision == weight.dtype:
                     of_matrix.addmm_(slope.T, states[part])
                 else:
                     of_matrix += slope.T @ states[part]
         ctx.save_for_backward(of_states.to(hidden.dtype), of_matrix)
+        ctx.tokens = tokens
         return total / tokens
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, Tensor, None]:
         of_states, of_matrix = ctx.saved_tensors
-        return of_states * outer[0], of_matrix * outer[0], None
+        scale = outer[0] / ctx.tokens
+        return of_states * scale, of_matrix * scale, None
