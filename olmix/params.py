@@ -90,8 +90,9 @@ class SwarmParams(Section):
     max_failed: float = Field(0.1, ge=0, lt=1)
     """Share of the swarm's runs that may fail: the laws then do without them until they are tried again. Enters no
     key."""
-    runs_per_job: int = Field(5, ge=1)
-    """Runs that one job trains in turn, each an artefact of its own; for runs of hours 1. Enters no key."""
+    runs_per_job: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Runs that one job trains in turn, each an artefact of its own; `auto` is as many as fill about a minute of one
+    core, 1 for longer runs and for a trainer of your own. Enters no key."""
 
 
 class ModelParams(Section):

@@ -11,6 +11,7 @@ from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, results_key
+from olmix.plan.runs import runs_per_job
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
@@ -129,8 +130,9 @@ class Workflow:
         for number in range(1, self.project.request.rounds + 1):
             if key in self._chunks:
                 break
-            fresh = [run.key for run in self._plan_of(number).runs if run.key not in self._chunks]
-            chunks = -(-len(fresh) // self.project.params.swarm.runs_per_job)
+            plan = self._plan_of(number)
+            fresh = [run.key for run in plan.runs if run.key not in self._chunks]
+            chunks = -(-len(fresh) // runs_per_job(self.project.params, plan.vocabulary))
             for i in range(chunks):
                 chunk = fresh[i * len(fresh) // chunks : (i + 1) * len(fresh) // chunks]
                 self._chunks |= dict.fromkeys(chunk, chunk)

@@ -11,9 +11,13 @@ from olmix.evaluation.spec import evaluation_key
 from olmix.params import Params, ProxyParams
 from olmix.plan.apportion import apportion
 from olmix.plan.plan import PlannedCoordinate, PlannedImport, PlannedLeaf, PlannedRun
+from olmix.proxy.model import flops_per_token, resolve
 from olmix.proxy.spec import RunSpec
 
 Floats = NDArray[np.float64]
+
+_FLOPS_PER_JOB = 1.5e12  # about a minute of one core
+_MOST_PER_JOB = 8  # other cores want work too
 
 
 def run_spec(
@@ -58,6 +62,18 @@ class Runs:
 def sequences_per_run(params: ProxyParams) -> int:
     """Training sequences of one run."""
     return params.run_tokens // params.sequence_length
+
+
+def runs_per_job(params: Params, vocabulary: int) -> int:
+    """Runs that one job trains in turn, so that starting a process costs little beside them."""
+    asked = params.swarm.runs_per_job
+    if asked != "auto":
+        return asked
+    if params.proxy.command is not None:
+        return 1
+    proxy = params.proxy
+    flops = proxy.run_tokens * flops_per_token(resolve(proxy.model), vocabulary, proxy.sequence_length)
+    return min(_MOST_PER_JOB, max(1, round(_FLOPS_PER_JOB / max(1, flops))))
 
 
 def check_trained(

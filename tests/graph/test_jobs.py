@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from olmix.params import Params
+from olmix.plan.runs import runs_per_job
 from olmix.project import Project
+from olmix.schema import parse
 from olmix.workflow import Workflow
 from tests.miniature import change_params, planned_jobs, run, snakemake
 
@@ -52,6 +55,27 @@ def test_chunks_cover_the_plan_in_even_parts(project, per_job, sizes):
             assert flow.more_runs(of(other)) == []
 
 
+@pytest.mark.parametrize(
+    ("proxy", "asked", "expected"),
+    [
+        ({"model": "tiny", "tokens": "240K", "sequence_length": 64}, "auto", 3),
+        ({"model": "tiny", "tokens": "10K"}, "auto", 8),
+        ({"model": "30M", "tokens": "3B", "sequence_length": 2048}, "auto", 1),
+        ({"model": "tiny", "tokens": "10K", "command": "a trainer"}, "auto", 1),
+        ({"model": "tiny", "tokens": "10K", "command": "a trainer"}, 5, 5),
+        ({"model": "30M", "tokens": "3B"}, 2, 2),
+    ],
+)
+def test_runs_per_job_by_default_fill_a_minute(proxy, asked, expected):
+    document = {
+        "tokenizer": {"digest": "d"},
+        "target": {"tokens": "1B"},
+        "swarm": {"runs_per_job": asked},
+        "proxy": proxy,
+    }
+    assert runs_per_job(parse(document, Params, "params.yaml"), 2048) == expected
+
+
 def test_runs_per_job_plans_nothing_anew(project):
     change_params(project, swarm={"runs_per_job": 2}, proxy={"compile": True, "checkpoint_seconds": 1})
     assert planned_jobs(project) == {}
@@ -91,6 +115,7 @@ def test_what_one_process_trains_is_what_processes_of_their_own_train(project, f
 
 def test_staged_runs_are_put_in_place_after_their_job_was_killed(project):
     first, second, third, fourth, *_ = keys(project)
+    change_params(project, swarm={"runs_per_job": 4})
     remove(project, "proxy", "evaluation")
     made = run(project, "olmix", "make", "proxy", first, "--also", second, "--also", third)
     assert made.returncode == 0, made.stderr
