@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +200,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 def provenance() -> dict[str, str]:
     """Versions and machine that made an artefact: recorded, shown, never part of a key."""
+    from importlib.metadata import version  # as long as all the rest of a job that only puts an artefact in place
+
     packages = ("olmix-graph", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "cvxpy")
     machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     return machine | {package: version(package) for package in packages}

@@ -10,7 +10,7 @@ from olmix.texts.leaks import WINDOW
 
 CONTEXT_BYTES = 512
 CONTINUATION_BYTES = 160
-MAX_ITEMS = 100  # of a task; 250 give no better signal-to-noise ratio of the mean (docs/noise.md)
+MAX_ITEMS = 75  # of a task; more give no better signal-to-noise ratio of the mean (docs/proxies.md)
 # Two items of one document start at least so many characters apart.
 SPACING = 200
 

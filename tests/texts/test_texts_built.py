@@ -94,7 +94,7 @@ def test_no_text_is_twice_and_none_is_on_both_sides(training: dict[str, list[str
 def test_every_task_has_enough_sound_items(suite: dict[str, list[dict]]) -> None:
     assert len(suite) == 13
     for items in suite.values():
-        assert len(items) == 100
+        assert len(items) == 75
         for item in items:
             assert item["continuation"][0].isspace()
             assert item["continuation"].strip()
