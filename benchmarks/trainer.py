@@ -46,9 +46,11 @@ class Case:
     sequence_length: int
     batch_size: int
     steps: int
+    learning_rate: float
+    embedding_learning_rate: float
 
 
-CASES = (Case("tiny", 2048, 64, 4, 600), Case("15M", 100_352, 256, 2, 12))
+CASES = (Case("tiny", 2048, 64, 4, 600, 0.012, 10), Case("15M", 100_352, 256, 2, 12, 0.007, 1))
 
 
 def main() -> None:
@@ -75,7 +77,13 @@ def compare(case: Case, repeats: int) -> None:
         for leaf in sorted(project.leaves, key=lambda leaf: leaf.name)[:3]
     ]
     params = project.params.proxy.model_copy(
-        update={"model": case.preset, "sequence_length": case.sequence_length, "batch_size": case.batch_size}
+        update={
+            "model": case.preset,
+            "sequence_length": case.sequence_length,
+            "batch_size": case.batch_size,
+            "learning_rate": case.learning_rate,
+            "embedding_learning_rate": case.embedding_learning_rate,
+        }
     )
     share = case.steps * case.batch_size // len(keys)
     counts = dict.fromkeys(keys, share * case.sequence_length)
@@ -170,6 +178,7 @@ def theirs(spec: RunSpec, store: Store, params: ProxyParams, folder: Path) -> tu
         report_to=[],
         use_cpu=True,
         disable_tqdm=True,
+        remove_unused_columns=False,
         log_level="error",
     )
     trainer = InOrder(model, arguments, train_dataset=data, optimizers=(optimiser, LambdaLR(optimiser, schedule)))
