@@ -81,7 +81,7 @@ class _Run:
         self.model = new_decoder(spec.model, spec.vocabulary, spec.training.sequence_length, spec.seed)
         self.model.to(device.name)
         if compiled:
-            self.model.compile()
+            self.model.model.compile()
         self._optimiser = _adamw(self.model, spec.training)
         self.steps = len(order.leaves) // spec.training.batch_size
         self.step, self.seconds = 0, 0.0
@@ -102,13 +102,16 @@ class _Run:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the losses of the last steps; empty if nothing is."""
+        """What is wrong with the losses of the last steps or with the weights; empty if nothing is."""
         last = self.losses[max(0, self.step - _CHECKED_STEPS) : self.step]
         if not (finite := torch.isfinite(last)).all():
             first = int((~finite).nonzero()[0])
             return f"the loss is {last[first].item()} at step {self.step - len(last) + first + 1} of {self.steps}"
         if (mean := last.mean().item()) > (limit := _DIVERGED * self.losses[0].item()):
             return f"the loss is {mean:.3f} at step {self.step} of {self.steps}, above {limit:.3f}: it diverges"
+        with torch.no_grad():
+            if not torch.stack(torch._foreach_norm(list(self.model.parameters()))).isfinite().all():
+                return f"a weight is not finite after step {self.step} of {self.steps}"  # the last loss is older
         return ""
 
     def state(self) -> State:

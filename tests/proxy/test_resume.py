@@ -235,6 +235,26 @@ def test_a_loss_that_is_no_number_is_retried_from_the_last_good_state(store, uni
     assert payload(store, spec().key) == expected
 
 
+@pytest.mark.parametrize("execution", [Execution(), EVERY_STEP], ids=["from the start", "from a checkpoint"])
+def test_weights_that_a_last_step_has_spoilt_are_neither_saved_nor_handed_over(
+    store, uninterrupted, monkeypatch, execution
+):
+    expected = uninterrupted()
+    advance, left = trainer._Run.advance, [200 if execution is EVERY_STEP else 400]
+
+    def advance_badly(run):
+        advance(run)
+        if left == [run.step]:
+            left.clear()
+            with torch.no_grad():
+                run.model.unembedding[0, 0] = torch.inf
+
+    monkeypatch.setattr(trainer._Run, "advance", advance_badly)
+    run_proxy(spec(), {}, "", store, execution, silent)
+    assert store.manifest("proxy", spec().key)["facts"]["retries"][0].startswith("a weight is not finite after step")
+    assert payload(store, spec().key) == expected
+
+
 def test_a_run_that_fails_twice_says_where_and_keeps_its_good_state(store, uninterrupted, monkeypatch):
     expected = uninterrupted()
     with monkeypatch.context() as patch:
