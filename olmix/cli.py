@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from olmix.errors import InputError, WorkError
+from olmix.errors import InputError, RunError, WorkError
 from olmix.plan.plan import KIND as PLAN
 from olmix.process import die_with_parent, keep_freed_memory
 from olmix.project import Project
@@ -75,12 +75,14 @@ def _log_of(run: str) -> Iterator[None]:
     """Send progress to the log of one of several runs that a job makes."""
     global _log
     own = _log
-    if own and Path(own.name).stem != run:
-        with Path(own.name).with_stem(run).open("w", encoding="utf-8") as _log:
-            yield
-    else:
+    if not own or Path(own.name).stem == run:
         yield
-    _log = own
+        return
+    with Path(own.name).with_stem(run).open("w", encoding="utf-8") as _log:
+        try:
+            yield
+        finally:
+            _log = own
 
 
 def _say_of(run: str) -> Callable[[str], None]:
@@ -270,7 +272,7 @@ def today() -> None:
 @make.command()
 def proxy(
     key: Key,
-    also: Annotated[list[str], typer.Option(help="Key of a run to train after it, for its own job to publish.")] = [],  # noqa: B006
+    also: Annotated[list[str] | None, typer.Option(help="Key of a run to train after it, for its own job.")] = None,
     threads: Threads = 1,
 ) -> None:
     """Train one proxy or several in turn, and score each while the model is in memory."""
@@ -280,14 +282,14 @@ def proxy(
     project = Project.load()
     items, store, execution = project.items_key, project.store, Execution.of(project.params.proxy, threads)
     failures = []
-    for each in (key, *also):
+    for each in (key, *(also or ())):
         today = project.plan_with(each, lambda plan: (run.key for run in plan.runs))
         run, names = today.run(each), {leaf.tokens_key: leaf.name for leaf in today.leaves}
         with _log_of(each):
             say = _say_of(run.name)
             try:
                 made = run_proxy(run.spec, names, items, store, execution, say, staged=each != key)
-            except WorkError as error:
+            except RunError as error:
                 failures.append(each)
                 store.note_failure(each, str(error))
                 say(str(error))
@@ -295,7 +297,7 @@ def proxy(
             if made:
                 stage_evaluation(run.spec, made, project.suite.content, items, store, threads, say)
     if key in failures:  # the others have jobs of their own, which try again
-        raise WorkError("the run failed")
+        raise RunError("the run failed")
 
 
 @make.command()

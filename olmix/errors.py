@@ -7,3 +7,7 @@ class InputError(Exception):
 
 class WorkError(Exception):
     """The work itself failed: exit code 1. Says which artefact, where its log is and the command to go on."""
+
+
+class RunError(WorkError):
+    """A proxy run failed of itself: its loss diverged, or its command did not do what it promised."""

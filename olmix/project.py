@@ -23,6 +23,7 @@ from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan
 from olmix.plan.planner import check_domain_set, make_plan, without_failed
 from olmix.plan.request import Request
+from olmix.proxy.spec import KIND as PROXY
 from olmix.store import MANIFEST, Store, write_atomically
 
 
@@ -110,7 +111,8 @@ class Project:
 
     def failed(self, plan: Plan) -> dict[str, str]:
         """Key of each run of a plan's swarm that failed when it was last tried → what went wrong."""
-        return {run.key: problem for run in plan.swarm if (problem := self.store.failure(run.key))}
+        missing = [run.key for run in plan.swarm if not self.store.has(PROXY, run.key)]
+        return {key: problem for key in missing if (problem := self.store.failure(key))}
 
     def plans(self) -> Iterator[Plan]:
         """The plans of today's rounds that are in the store, the first round first."""

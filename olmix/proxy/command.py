@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from olmix.corpus.tokens import KIND as TOKENS
-from olmix.errors import InputError, WorkError
+from olmix.errors import InputError, RunError
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.process import die_with_parent
 from olmix.proxy.spec import RunSpec, Trainer
@@ -57,7 +57,7 @@ def run_command_into(
 
     names: leaf name per tokens key; items: key of the suite's tokens; state: folder that outlives interruptions, for
     the command's own checkpoints. Raises InputError for a command that cannot be
-    started, WorkError for one that fails or leaves something else than it promised.
+    started, RunError for one that fails or leaves something else than it promised.
     """
     trainer = spec.trainer
     assert trainer is not None
@@ -80,18 +80,18 @@ def run_command_into(
 def read_scores(path: Path, tasks: Sequence[str]) -> dict[str, float]:
     """Bits per byte of a suite's tasks as a command wrote them, {task: number} or {task: {"bpb": number}}.
 
-    Other tasks are ignored. Raises WorkError naming file, task and value.
+    Other tasks are ignored. Raises RunError naming file, task and value.
     """
     written = _read_object(path)
     scores = {}
     for task in tasks:
         if task not in written:
-            raise WorkError(f"{path.name}: task {task!r} is missing; found: {', '.join(sorted(written)) or 'nothing'}")
+            raise RunError(f"{path.name}: task {task!r} is missing; found: {', '.join(sorted(written)) or 'nothing'}")
         value = written[task]
         if isinstance(value, dict):
             value = value.get("bpb")
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
-            raise WorkError(
+            raise RunError(
                 f"{path.name}: task {task!r}: found {json.dumps(written[task])}; a finite number is expected"
             )
         scores[task] = float(value)
@@ -174,7 +174,7 @@ def _run(command: str, request: Path, project: Path, progress: Callable[[str], N
             raise
     if code := process.returncode:
         end = f"exit code {code}" if code > 0 else f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"
-        raise WorkError("\n".join([f"proxy.command {command!r}: {end}; its last lines:", *(last or ["(none)"])]))
+        raise RunError("\n".join([f"proxy.command {command!r}: {end}; its last lines:", *(last or ["(none)"])]))
 
 
 def _split(command: str) -> list[str]:
@@ -190,20 +190,20 @@ def _split(command: str) -> list[str]:
 def _check_output(folder: Path, trainer: Trainer, tasks: Sequence[str]) -> dict[str, Any]:
     """Check what the command left; returns the cost that it tells."""
     if links := [path for path in folder.rglob("*") if path.is_symlink()]:
-        raise WorkError(f"{links[0].name}: is a symbolic link; the output must hold the files themselves")
+        raise RunError(f"{links[0].name}: is a symbolic link; the output must hold the files themselves")
     if (folder / MANIFEST).exists():
-        raise WorkError(f"{MANIFEST}: written by proxy.command {trainer.command!r}; this name is reserved")
+        raise RunError(f"{MANIFEST}: written by proxy.command {trainer.command!r}; this name is reserved")
     if trainer.writes == "scores":
         read_scores(folder / SCORES, tasks)
     for name in CHECKPOINT if trainer.writes == "checkpoint" else ():
         if not (folder / name).is_file():
-            raise WorkError(f"{name}: not written by proxy.command {trainer.command!r}; {_found(folder)}")
+            raise RunError(f"{name}: not written by proxy.command {trainer.command!r}; {_found(folder)}")
     if not (folder / _COST).exists():
         return {}
     try:
         return parse(_read_object(folder / _COST), CommandCost, _COST).model_dump(exclude_none=True)
     except InputError as error:
-        raise WorkError(str(error)) from None
+        raise RunError(str(error)) from None
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -211,13 +211,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise WorkError(f"{path.name}: not written by proxy.command; {_found(path.parent)}") from None
+        raise RunError(f"{path.name}: not written by proxy.command; {_found(path.parent)}") from None
     except OSError as error:
-        raise WorkError(f"{path.name}: cannot be read: {error.strerror}") from None
+        raise RunError(f"{path.name}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # also what is not UTF-8
-        raise WorkError(f"{path.name}: not valid JSON: {error}") from None
+        raise RunError(f"{path.name}: not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise WorkError(f"{path.name}: holds a {type(value).__name__}, an object is expected")
+        raise RunError(f"{path.name}: holds a {type(value).__name__}, an object is expected")
     return value
 
 

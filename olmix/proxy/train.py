@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from olmix.corpus.tokens import open_tokens
-from olmix.errors import WorkError
+from olmix.errors import RunError
 from olmix.process import stop_requests
 from olmix.proxy.adamw import AdamW, Group
 from olmix.proxy.checkpoint import Checkpoints, State
@@ -36,7 +36,7 @@ def train_into(
     """Train one proxy into a draft: `model.safetensors`, `config.json` and `losses.npy`.
 
     state: folder of its checkpoints; a run goes on from the newest one. The manifest will record requested and achieved
-    tokens per leaf, the loss and the cost. Raises WorkError if the loss diverges twice.
+    tokens per leaf, the loss and the cost. Raises RunError if the loss diverges twice.
     """
     torch.set_num_threads(execution.threads)
     device = Device.best()
@@ -147,7 +147,7 @@ def _optimise(
             if saves or ends or run.step % _CHECKED_STEPS == 0:
                 if problem := run.problem:
                     if retries:
-                        raise WorkError(f"{problem}, again; lower proxy.learning_rate")
+                        raise RunError(f"{problem}, again; lower proxy.learning_rate")
                     retries.append(problem)
                     progress(f"{problem}; once more from the last good state")
                     run = _go_on(start, checkpoints, progress)

@@ -106,3 +106,29 @@ def test_a_failed_run_of_the_prior_is_an_error(made):
     assert "going on" not in done.stderr
     (made / "bad.txt").write_text("")
     assert snakemake(made).returncode == 0
+
+
+def test_damaged_tokens_are_no_failure_of_the_run(made):
+    project = Project.load(made)
+    bad = project.plan().swarm[0]
+    path = made / "store/tokens" / next(iter(bad.spec.counts)) / "tokens.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    (made / f"store/proxy/{bad.key}/manifest.json").unlink()
+    done = run(made, "olmix", "make", "proxy", bad.key)
+    assert (done.returncode, "differs from its manifest" in done.stderr) == (1, True)
+    assert not project.store.failure(bad.key)
+    path.write_bytes(whole)
+    assert run(made, "olmix", "make", "proxy", bad.key).returncode == 0
+
+
+def test_a_run_that_came_from_elsewhere_has_not_failed(made):
+    project = Project.load(made)
+    first, second = project.plan().swarm[:2]
+    project.store.note_failure(first.key, "long ago")
+    assert project.plan().failed == {}
+    (made / f"store/proxy/{first.key}/manifest.json").rename(made / "kept")
+    assert project.plan().failed == {first.key: "long ago"}
+    assert project.plan().results_key != project.plan_key
+    assert project.plan().fitted[0].key == second.key
+    (made / "kept").rename(made / f"store/proxy/{first.key}/manifest.json")
