@@ -4,6 +4,7 @@ import torch
 from safetensors.torch import load_file
 
 from olmix.params import ModelParams, ProxyParams
+from olmix.proxy.model import PRESETS
 from olmix.proxy.run import run_proxy
 from olmix.proxy.spec import Execution, RunSpec
 from olmix.proxy.train import learning_rate
@@ -103,6 +104,15 @@ def test_every_setting_of_the_training_enters_the_key_and_the_result(store, leav
 
 def test_swapped_counts_are_another_run():
     assert spec(3072, 1024).key != spec(1024, 3072).key
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_trains(store, leaves, preset):
+    made = RunSpec.of(PROXY.model_copy(update={"model": preset, "learning_rate": 1e-3}), 64, 0, {A: 8 * 128})
+    losses = np.load(store.file("proxy", train(made, store, 1, silent), "losses.npy"))
+    assert len(losses) == 8
+    assert losses[0] == pytest.approx(np.log(64), abs=0.3)
+    assert losses[-1] < losses[0] - 0.05
 
 
 def test_golden_losses(store, leaves):
