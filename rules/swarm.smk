@@ -10,12 +10,12 @@ rule proxy:
         "logs/proxy/{key}.log",
     benchmark:
         "benchmark/proxy/{key}.tsv"
-    params:
-        also=lambda wildcards: [f"--also {key}" for key in flow.more_runs(wildcards)],
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        also=lambda wildcards: [f"--also {key}" for key in flow.more_runs(wildcards)],
     message:
         "Train a proxy ({wildcards.key})"
     shell:

@@ -91,7 +91,7 @@ def kill_at(step, store, process, key, number=signal.SIGKILL):
 
 
 def test_a_run_killed_at_twenty_random_steps_ends_with_the_same_bytes(store, uninterrupted):
-    key, kills = spec().key, sorted(random.Random(7).sample(range(1, STEPS - 5), 20))
+    key, kills = spec().key, sorted(random.Random(7).sample(range(1, STEPS - 100), 20))
     for step in kills:
         process = start(store)
         kill_at(step, store, process, key)
@@ -110,7 +110,7 @@ def test_two_runs_at_once_are_killed_and_resumed_apart(store, uninterrupted):
         processes = [start(store, seed) for seed in (0, 1)]
         for seed, process in enumerate(processes):
             done = steps_done(store, spec(seed).key)
-            kill_at(min(STEPS - 40, done + generator.randint(1, 60)), store, process, spec(seed).key)
+            kill_at(min(STEPS - 100, done + generator.randint(1, 60)), store, process, spec(seed).key)
     for process in [start(store, seed) for seed in (0, 1)]:
         process.join(120)
         assert process.exitcode == 0
