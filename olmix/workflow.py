@@ -11,7 +11,7 @@ from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, results_key
-from olmix.plan.runs import runs_per_job
+from olmix.plan.runs import memory_per_job, runs_per_job
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
@@ -121,6 +121,10 @@ class Workflow:
         """Runs that the job of a run trains after it."""
         waiting = self._waiting(wildcards.key)
         return waiting[1:] if waiting[:1] == [wildcards.key] else []
+
+    def memory(self, _: Any) -> int:
+        """MB that a job takes which trains."""
+        return memory_per_job(self.project.params, self.plan.vocabulary)
 
     def _waiting(self, key: str) -> list[str]:
         """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.

@@ -68,7 +68,7 @@ rule validation:
         "benchmark/validation/{key}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=flow.memory,
         runtime=240,
     message:
         "Train and evaluate the proposal ({wildcards.key})"

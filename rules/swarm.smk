@@ -12,7 +12,7 @@ rule proxy:
         "benchmark/proxy/{key}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=flow.memory,
         runtime=240,
     params:
         also=lambda wildcards: [f"--also {key}" for key in flow.more_runs(wildcards)],

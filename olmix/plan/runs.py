@@ -11,12 +11,13 @@ from olmix.evaluation.spec import evaluation_key
 from olmix.params import Params, ProxyParams
 from olmix.plan.apportion import apportion
 from olmix.plan.plan import PlannedCoordinate, PlannedImport, PlannedLeaf, PlannedRun
-from olmix.proxy.model import flops_per_token, resolve
+from olmix.proxy.model import flops_per_token, resolve, training_memory
 from olmix.proxy.spec import RunSpec
 
 Floats = NDArray[np.float64]
 
 _FLOPS_PER_JOB = 1.5e12  # about a minute of one core
+_LEAST_MEMORY = 2000
 _MOST_PER_JOB = 8  # other cores want work too
 
 
@@ -74,6 +75,15 @@ def runs_per_job(params: Params, vocabulary: int) -> int:
     proxy = params.proxy
     flops = proxy.run_tokens * flops_per_token(resolve(proxy.model), vocabulary, proxy.sequence_length)
     return min(_MOST_PER_JOB, max(1, round(_FLOPS_PER_JOB / max(1, flops))))
+
+
+def memory_per_job(params: Params, vocabulary: int) -> int:
+    """MB to ask of a scheduler for a job that trains; of a trainer of the user's nothing is known."""
+    proxy = params.proxy
+    if proxy.command is not None:
+        return _LEAST_MEMORY
+    needed = training_memory(resolve(proxy.model), vocabulary, proxy.batch_size * proxy.sequence_length)
+    return max(_LEAST_MEMORY, round(1.2 * needed / 10**6))
 
 
 def check_trained(

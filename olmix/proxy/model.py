@@ -23,3 +23,18 @@ def flops_per_token(params: ModelParams, vocabulary: int, sequence_length: int) 
     matrices = params.layers * block + vocabulary * params.width
     attention = params.layers * sequence_length * params.width  # half of the scores are masked
     return 6 * (matrices + attention)
+
+
+def parameter_count(params: ModelParams, vocabulary: int) -> int:
+    """Trainable parameters, embeddings included."""
+    norms = 4 if params.family == "olmo2" else 2
+    block = 4 * params.width**2 + 3 * params.width * params.mlp_width + norms * params.width
+    embeddings = vocabulary * params.width * (1 if params.tied_embeddings else 2)
+    return embeddings + params.layers * block + params.width
+
+
+def training_memory(params: ModelParams, vocabulary: int, batch_tokens: int) -> int:
+    """Bytes that training takes on a CPU, about: weights, gradients and moments, logits, activations, libraries."""
+    logits = 2 * max(256 * vocabulary, 1 << 21)
+    activations = batch_tokens * params.layers * (20 * params.width + 4 * params.mlp_width)
+    return 4 * (4 * parameter_count(params, vocabulary) + logits + activations) + 500 * 10**6

@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from olmix.params import ModelParams
 from olmix.proxy.decoder import Decoder, load_decoder, new_decoder, save_decoder, split_parameter
-from olmix.proxy.model import PRESETS, flops_per_token
+from olmix.proxy.model import PRESETS, flops_per_token, parameter_count, training_memory
 
 TINY = ModelParams(layers=2, heads=2, width=16, mlp_width=32)
 VARIANTS = [(family, tied) for family in ("olmo2", "llama") for tied in (False, True)]
@@ -141,3 +141,17 @@ def test_flops_count_the_matrices():
     model = new_decoder(params, 2048, 128, seed=0)
     matrices = sum(p.numel() for p in model.parameters() if p.ndim == 2)
     assert flops_per_token(params, 2048, 128) == 6 * (matrices + 2 * 128 * 128)
+
+
+@pytest.mark.parametrize(
+    "params", [*PRESETS.values(), *(TINY.model_copy(update={"family": f}) for f in ("olmo2", "llama"))]
+)
+@pytest.mark.parametrize("tied", [False, True])
+def test_parameters_are_counted_without_the_model(params, tied):
+    params = params.model_copy(update={"tied_embeddings": tied})
+    assert parameter_count(params, 1000) == sized(params, 1000)[0]
+
+
+def test_memory_is_about_what_was_measured():
+    """`python -m benchmarks.memory`: 2.45 GiB."""
+    assert training_memory(PRESETS["30M"], 100_352, 8 * 1024) == pytest.approx(2.45 * 2**30, rel=0.15)
