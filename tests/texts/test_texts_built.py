@@ -16,7 +16,7 @@ from olmix.texts.manifest import MANIFEST
 ROOT = Path(__file__).parents[2]
 # sha256 over the manifest's list of files by recipe version, for the package versions that the recipe was written
 # for and the CPU build of torch (other builds may come with other headers).
-GOLDEN = {1: "a5ff1bfc536dda5658a4ee89894d818662673b5f72ae266d296770d9a3587977"}
+GOLDEN = {2: "2425d96959ef7a3c5788cf342b3f5d299aa39d42f3165f317fe7075a06c25e2e"}
 
 pytestmark = pytest.mark.skipif(not (ROOT / MANIFEST).exists(), reason="the default texts are not built (make run)")
 
@@ -111,7 +111,7 @@ def test_what_is_asked_does_not_occur_in_training_text(
 ) -> None:
     golds = [item["continuation"].encode() for task in suite.keys() - {"facts", "humaneval"} for item in suite[task]]
     windows = {gold[:48] for gold in golds if len(gold) >= 48}
-    assert len(windows) > 1_000
+    assert len(windows) > 600  # of 75 items in each of 11 tasks, those that are long enough
     for texts in training.values():
         assert occurring(windows, "\n".join(texts).encode()) == set()
 

@@ -7,13 +7,13 @@ import pytest
 
 from olmix.texts.build import RECIPE
 from olmix.texts.documents import Document, is_heldout, make_document
-from olmix.texts.items import Item
+from olmix.texts.items import MAX_ITEMS, Item
 from olmix.texts.manifest import MANIFEST, verified_manifest
 from olmix.texts.python_sources import code_documents
 from olmix.texts.writing import write_texts
 
 # sha256 over the files of the small build below by recipe version: other bytes need another RECIPE.
-GOLDEN = {1: "6efe85fd2964bd2b62d7040eac491726598f9ce812512afe0445948b06edea7f"}
+GOLDEN = {2: "dab44f1a4a825f8596df81a31100a928645d96ffc2731e5a8c6abf57197ba039"}
 HUMANEVAL = [Item("def f(x):", "\n    return x", "problem")]
 
 
@@ -121,9 +121,10 @@ def test_items_come_from_held_out_documents_and_facts_from_training(built: Path)
         record["text"].split("\n")[0].split(": ")[-1] for record in read(built / "data/texts/factbook/europe.jsonl")
     }
     questions = read(built / "data/suite/facts.jsonl")
-    assert {
-        record["context"].split(" is")[0].split()[-1] for record in questions if "capital" in record["context"]
-    } == known
+    asked = {record["context"].split(" is")[0].split()[-1] for record in questions if "capital" in record["context"]}
+    assert asked <= known
+    assert len(asked) > 15
+    assert len(questions) == MAX_ITEMS, "of several questions about each of 60 countries"
     assert read(built / "data/suite/humaneval.jsonl")[0]["continuation"] == "\n    return x"
 
 
