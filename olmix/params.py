@@ -148,7 +148,7 @@ class ProxyParams(Section):
     seed: int = Field(0, ge=0)
     """Seed of initialisation and data order, shared by the whole swarm (common random numbers)."""
     compile: bool = False
-    """Compile the model by `torch.compile`; needs a C++ compiler, worth it on a GPU. Enters no key."""
+    """Compile the model by `torch.compile`, which needs a C++ compiler and most of a minute per job. Enters no key."""
     checkpoint_seconds: float = Field(60.0, ge=0)
     """Time between two checkpoints of a run, from which it goes on after an interruption. Enters no key."""
     command: str | None = None

@@ -118,6 +118,7 @@ class Store:
             except BlockingIOError:
                 progress("waits for another process that makes the same run")
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                folder.mkdir(exist_ok=True)  # the other process may have removed it
             try:
                 yield folder
             except BaseException:

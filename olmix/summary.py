@@ -147,12 +147,7 @@ def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
         raise WorkError(f"results/ is damaged ({' '.join(str(error).split())}); remove it, {again}") from None
     if mixture != mixture_document(plan, project.params, project.store):
         raise WorkError(f"results/mixture.yaml: is not the proposal of today's plan; remove it, {again}")
-    return mixture, metrics | {"gain_percent": gain, "laws": _laws(project, plan), "failed": failures(plan)}
-
-
-def failures(plan: Plan) -> dict[str, str]:
-    """Name of each run that failed → what went wrong."""
-    return {run.name: plan.failed[run.key] for run in plan.swarm if run.key in plan.failed}
+    return mixture, metrics | {"gain_percent": gain, "laws": _laws(project, plan), "failed": plan.failures}
 
 
 def _laws(project: Project, plan: Plan) -> dict[str, Any]:

@@ -92,8 +92,7 @@ class Workflow:
     def failures(self) -> dict[str, str]:
         """Name of each run of the latest plan that failed → what went wrong."""
         plans = list(self.project.plans())
-        failed = self.project.failed(plans[-1]) if plans else {}
-        return {run.name: failed[run.key] for run in plans[-1].swarm if run.key in failed} if failed else {}
+        return plans[-1].model_copy(update={"failed": self.project.failed(plans[-1])}).failures if plans else {}
 
     def tokens(self, _: Any = None) -> list[str]:
         """Tokens of all leaves."""

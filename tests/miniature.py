@@ -72,6 +72,12 @@ def build(folder: Path) -> Path:
     return folder
 
 
+def forget(folder: Path, *kinds: str) -> None:
+    """Remove all artefacts of some kinds from a project's store."""
+    for kind in kinds:
+        shutil.rmtree(folder / "store" / kind)
+
+
 def write_jsonl(path: Path, rows: list[dict[str, str]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -141,6 +141,11 @@ class Plan(Section):
     """Key of a swarm run that failed → what went wrong. The laws do without it, until it is tried again."""
 
     @property
+    def failures(self) -> dict[str, str]:
+        """Name of each run that failed → what went wrong."""
+        return {run.name: self.failed[run.key] for run in self.swarm if run.key in self.failed}
+
+    @property
     def results_key(self) -> str:
         """Key of what the results show: the plan, and what it does without."""
         return results_key(self.key, self.failed)

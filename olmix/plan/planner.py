@@ -101,19 +101,19 @@ def without_failed(plan: Plan, request: Request, failed: dict[str, str]) -> Plan
 
     Raises WorkError if more of them failed than `swarm.max_failed` allows, or too few are left to identify the laws.
     """
-    names = {run.key: run.name for run in plan.swarm}
-    found = "; ".join(f"{names[key]}: {problem}" for key, problem in failed.items())
+    left = plan.model_copy(update={"failed": failed})
+    found = "; ".join(f"{name}: {problem}" for name, problem in left.failures.items())
     most = math.floor(request.params.swarm.max_failed * len(plan.swarm))
     if len(failed) > most:
         raise WorkError(
             f"{len(failed)} of {len(plan.swarm)} runs failed, at most {most} may "
             f"(swarm.max_failed {request.params.swarm.max_failed:g}): {found}"
         )
-    left = len(plan.fitted) + len(plan.imports) - len(failed)
-    if left < len(plan.coordinates) + 1:
-        raise WorkError(f"{left} runs are left for {len(plan.coordinates)} weights, too few for laws: {found}")
+    runs_left = len(left.fitted) + len(left.imports)
+    if runs_left < len(plan.coordinates) + 1:
+        raise WorkError(f"{runs_left} runs are left for {len(plan.coordinates)} weights, too few for laws: {found}")
     runs = Runs(plan.leaves, request.params, plan.suite, plan.vocabulary)
-    return with_keys(plan.model_copy(update={"failed": failed}), request, runs)
+    return with_keys(left, request, runs)
 
 
 def check_domain_set(leaves: Sequence[Leaf]) -> None:

@@ -56,8 +56,8 @@ def run_command_into(
     """Let the command of a run fill a draft; all that it leaves becomes payload.
 
     names: leaf name per tokens key; items: key of the suite's tokens; state: folder that outlives interruptions, for
-    the command's own checkpoints. Raises InputError for a command that cannot be
-    started, RunError for one that fails or leaves something else than it promised.
+    the command's own checkpoints. Raises InputError for a command that cannot be started, RunError for one that fails
+    or leaves something else than it promised.
     """
     trainer = spec.trainer
     assert trainer is not None

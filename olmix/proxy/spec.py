@@ -50,7 +50,9 @@ class Execution:
     threads: int = 1
     """CPU threads; other sums of products in another number of threads differ in their last bits."""
     compile: bool = False
+    """Whether the model is compiled."""
     checkpoint_seconds: float = 60.0
+    """Time between two checkpoints."""
 
     @classmethod
     def of(cls, proxy: ProxyParams, threads: int) -> "Execution":

@@ -209,8 +209,7 @@ def _provenance(plan: Plan, store: Store) -> tuple[tuple[str, str], ...]:
 
 def _failure_notes(plan: Plan) -> list[str]:
     """Runs that the laws do without."""
-    names = {run.key: run.name for run in plan.swarm}
-    return [f"{names[key]} failed, the laws do without it: {problem}." for key, problem in plan.failed.items()]
+    return [f"{name} failed, the laws do without it: {problem}." for name, problem in plan.failures.items()]
 
 
 def _notes(data: ReportData) -> tuple[str, ...]:

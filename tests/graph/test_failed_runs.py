@@ -9,7 +9,7 @@ import pytest
 
 from olmix.project import Project
 from tests.graph.test_rounds import LAW
-from tests.miniature import ROOT, build, change_params, planned_jobs, run, snakemake
+from tests.miniature import ROOT, build, change_params, forget, planned_jobs, run, snakemake
 
 TRAINER = """
 import json, runpy, sys
@@ -35,13 +35,6 @@ def made(tmp_path_factory):
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr[-5000:]
     return folder
-
-
-def forget(folder, *kinds):
-    import shutil
-
-    for kind in kinds:
-        shutil.rmtree(folder / "store" / kind)
 
 
 def results(folder):

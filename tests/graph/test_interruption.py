@@ -1,7 +1,6 @@
 """Two runs in one folder, and a run that is killed."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +10,7 @@ from pathlib import Path
 import pytest
 
 from olmix.process import hold_lock
-from tests.miniature import planned_jobs, snakemake
-
-
-def remove_runs(project):
-    for kind in ("proxy", "evaluation", "law", "proposal", "validation"):
-        shutil.rmtree(project / "store" / kind)
+from tests.miniature import forget, planned_jobs, snakemake
 
 
 def test_a_second_run_in_the_same_folder_is_refused(project):
@@ -31,7 +25,7 @@ def test_a_second_run_in_the_same_folder_is_refused(project):
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel kills orphans on Linux only")
 def test_after_a_kill_the_same_command_goes_on(project, finished):
     """No orphan, no flag, no half-written artefact, and the same mixture."""
-    remove_runs(project)
+    forget(project, "proxy", "evaluation", "law", "proposal", "validation")
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     log = (project / "killed.log").open("w")
     running = subprocess.Popen(command, cwd=project, stdout=log, stderr=log)

@@ -12,7 +12,7 @@ from olmix.plan.runs import runs_per_job
 from olmix.project import Project
 from olmix.schema import parse
 from olmix.workflow import Workflow
-from tests.miniature import change_params, planned_jobs, run, snakemake
+from tests.miniature import change_params, forget, planned_jobs, run, snakemake
 
 
 def keys(project):
@@ -21,11 +21,6 @@ def keys(project):
 
 def of(key):
     return SimpleNamespace(key=key)
-
-
-def remove(project, *kinds):
-    for kind in kinds:
-        shutil.rmtree(project / "store" / kind)
 
 
 def payloads(project, kind):
@@ -43,7 +38,7 @@ def payloads(project, kind):
 )
 def test_chunks_cover_the_plan_in_even_parts(project, per_job, sizes):
     change_params(project, swarm={"runs_per_job": per_job})
-    remove(project, "proxy")
+    forget(project, "proxy")
     flow, runs = Workflow.load(project), keys(project)
     assert len(runs) == 8
     jobs = {key: [key, *flow.more_runs(of(key))] for key in runs if "tokens" in str(flow.inputs_of_run(of(key)))}
@@ -83,7 +78,7 @@ def test_runs_per_job_plans_nothing_anew(project):
 
 def test_a_job_stages_the_runs_of_others_which_only_put_them_in_place(project, finished):
     first, second, third, *_ = keys(project)
-    remove(project, "proxy", "evaluation")
+    forget(project, "proxy", "evaluation")
     shutil.rmtree(project / "logs")
     made = run(
         project, "olmix", "make", "--log", f"logs/proxy/{first}.log", "proxy", first, "--also", second, "--also", third
@@ -107,7 +102,7 @@ def test_a_job_stages_the_runs_of_others_which_only_put_them_in_place(project, f
 
 def test_what_one_process_trains_is_what_processes_of_their_own_train(project, finished):
     change_params(project, swarm={"runs_per_job": 1})
-    remove(project, "proxy", "evaluation")
+    forget(project, "proxy", "evaluation")
     assert snakemake(project).returncode == 0
     for kind in ("proxy", "evaluation"):
         assert payloads(project, kind) == payloads(finished, kind)
@@ -116,7 +111,7 @@ def test_what_one_process_trains_is_what_processes_of_their_own_train(project, f
 def test_staged_runs_are_put_in_place_after_their_job_was_killed(project):
     first, second, third, fourth, *_ = keys(project)
     change_params(project, swarm={"runs_per_job": 4})
-    remove(project, "proxy", "evaluation")
+    forget(project, "proxy", "evaluation")
     made = run(project, "olmix", "make", "proxy", first, "--also", second, "--also", third)
     assert made.returncode == 0, made.stderr
     (project / f"store/proxy/{first}/manifest.json").unlink()

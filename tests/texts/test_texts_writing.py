@@ -7,13 +7,13 @@ import pytest
 
 from olmix.texts.build import RECIPE
 from olmix.texts.documents import Document, is_heldout, make_document
-from olmix.texts.items import MAX_ITEMS, Item
+from olmix.texts.items import Item
 from olmix.texts.manifest import MANIFEST, verified_manifest
 from olmix.texts.python_sources import code_documents
 from olmix.texts.writing import write_texts
 
 # sha256 over the files of the small build below by recipe version: other bytes need another RECIPE.
-GOLDEN = {2: "dab44f1a4a825f8596df81a31100a928645d96ffc2731e5a8c6abf57197ba039"}
+GOLDEN = {2: "9059f3ab66554fce5cffe4ceea782caf4d0d45b42cca629459218431830985c1"}
 HUMANEVAL = [Item("def f(x):", "\n    return x", "problem")]
 
 
@@ -31,7 +31,7 @@ def domains() -> dict[str, list[Document]]:
             f"Government: Country name: conventional short form: Land{n}\n"
             f"Government: Capital: name: Town{n}\nEconomy: Industries: mining, smelting of ore number {n}",
         )
-        for n in range(60)
+        for n in range(36)  # all questions about them are asked
     ]
     return {**real, "factbook": countries, "dictionary": words}
 
@@ -121,10 +121,9 @@ def test_items_come_from_held_out_documents_and_facts_from_training(built: Path)
         record["text"].split("\n")[0].split(": ")[-1] for record in read(built / "data/texts/factbook/europe.jsonl")
     }
     questions = read(built / "data/suite/facts.jsonl")
-    asked = {record["context"].split(" is")[0].split()[-1] for record in questions if "capital" in record["context"]}
-    assert asked <= known
-    assert len(asked) > 15
-    assert len(questions) == MAX_ITEMS, "of several questions about each of 60 countries"
+    assert {
+        record["context"].split(" is")[0].split()[-1] for record in questions if "capital" in record["context"]
+    } == known
     assert read(built / "data/suite/humaneval.jsonl")[0]["continuation"] == "\n    return x"
 
 
