@@ -122,8 +122,8 @@ class Workflow:
         return waiting[1:] if waiting[:1] == [wildcards.key] else []
 
     def memory(self, _: Any) -> int:
-        """MB that a job takes which trains."""
-        return memory_per_job(self.project.params, self.plan.vocabulary)
+        """MB that a job takes which trains. Snakemake cannot wait for a checkpoint here: the first plan is there by now."""
+        return memory_per_job(self.project.params, self._plan_of(1).vocabulary)
 
     def _waiting(self, key: str) -> list[str]:
         """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.
