@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from olmix.params import ProxyParams
+from olmix.proxy.ladder import Budget
 from olmix.proxy.run import run_proxy
 from olmix.proxy.spec import Execution, RunSpec
 from olmix.store import Store
@@ -44,8 +45,9 @@ def train(domains: int, millions: int) -> None:
                 draft.facts = {"tokens": size}
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         params = ProxyParams(model="30M", tokens=STEPS * BATCH * LENGTH, sequence_length=LENGTH, batch_size=BATCH)
-        counts = dict.fromkeys(keys, params.run_tokens // domains // LENGTH * LENGTH)
-        counts[keys[0]] += params.run_tokens - sum(counts.values())
+        tokens = Budget.of(params, VOCABULARY).tokens
+        counts = dict.fromkeys(keys, tokens // domains // LENGTH * LENGTH)
+        counts[keys[0]] += tokens - sum(counts.values())
         run_proxy(RunSpec.of(params, VOCABULARY, 0, counts), {}, "", store, Execution(), lambda line: None)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert peak > before, "writing the corpus took more than training"

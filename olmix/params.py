@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from olmix.schema import Section, TokenCount, read_yaml
+from olmix.schema import Section, TokenBudget, TokenCount, read_yaml
 
 
 class TokenizerParams(Section):
@@ -125,14 +125,15 @@ class ProxyParams(Section):
 
     model: Literal["tiny", "1M", "15M", "30M", "60M"] | ModelParams = "tiny"
     """Preset (sizes of the paper, Table 6, and `tiny` for laptops) or a model of your own."""
-    tokens: TokenCount = Field(gt=0)
-    """Token budget of one run; rounded down to whole batches."""
+    tokens: TokenBudget
+    """Token budget of one run, rounded down to whole batches; `5x` is five times Chinchilla's 20 tokens per parameter,
+    as in the paper (docs/proxies.md)."""
     sequence_length: int = Field(128, ge=2)
     """Tokens of one training sequence."""
-    batch_size: int = Field(16, ge=1)
-    """Sequences of one optimiser step."""
-    learning_rate: float = Field(4e-3, gt=0)
-    """Peak learning rate of AdamW."""
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Sequences of one optimiser step; `auto` follows the size of the model (docs/proxies.md)."""
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
+    """Peak learning rate of AdamW; `auto` follows the size of the model (docs/proxies.md)."""
     embedding_learning_rate: float = Field(1.0, gt=0)
     """Learning rate of the input embeddings as a multiple of `learning_rate`; short runs need about 10."""
     warmup: float = Field(0.1, ge=0, lt=1)
@@ -164,12 +165,6 @@ class ProxyParams(Section):
         if command is not None and not shlex.split(command):
             raise ValueError("an empty command; leave it out for the built-in trainer")
         return command
-
-    @property
-    def run_tokens(self) -> int:
-        """Tokens of one run: whole batches."""
-        batch = self.batch_size * self.sequence_length
-        return self.tokens // batch * batch
 
 
 class RegressionParams(Section):

@@ -12,6 +12,7 @@ from olmix.errors import InputError
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _FIELD = re.compile(r"[a-z0-9_][^\[\]]*")  # not the tags that pydantic adds for the members of a union
+_MULTIPLE = re.compile(r"(\d+(?:\.\d+)?)x")
 _COUNT = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)\s*([KMBT]?)")
 
 
@@ -23,6 +24,20 @@ def _parse_count(value: Any) -> Any:
 
 
 TokenCount = Annotated[int, BeforeValidator(_parse_count)]
+
+
+def _parse_budget(value: Any) -> Any:
+    count = _parse_count(value)
+    multiple = _MULTIPLE.fullmatch(count) if isinstance(count, str) else None
+    if multiple is None and (not isinstance(count, int) or isinstance(count, bool)):
+        raise ValueError("a number of tokens such as 240K or 3B is expected, or a multiple such as 5x")
+    if (float(multiple[1]) if multiple else count) <= 0:
+        raise ValueError("input should be greater than 0")
+    return count
+
+
+TokenBudget = Annotated[int | str, BeforeValidator(_parse_budget)]
+"""A number of tokens, or text such as "5x": that many times Chinchilla's 20 tokens per parameter."""
 
 
 class Section(BaseModel):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
@@ -14,6 +14,8 @@ from olmix.plan.history import Spent
 from olmix.plan.ledger import mean_run, spending
 from olmix.plan.plan import Plan
 from olmix.project import Project
+from olmix.proxy.ladder import Budget
+from olmix.proxy.model import parameter_count, resolve
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
 from olmix.report.stamp import stamp
@@ -64,9 +66,10 @@ def summarise_plan(project: Project) -> dict[str, Any]:
     today = {leaf.content for leaf in project.leaves}
     accepted = [mixture.name for mixture in project.history if mixture.contents == today]
     run = mean_run(spending(_costs(project, plan)), request.ancestors)
-    budget = project.params.proxy.run_tokens
-    tokens = budget * (missing + proofs)
-    full = budget * (request.full_runs + 2 * project.params.validation.seeds)
+    proxy, vocabulary = project.params.proxy, plan.vocabulary if plan else project.tokenizer().vocabulary
+    budget = Budget.of(proxy, vocabulary)
+    tokens = budget.tokens * (missing + proofs)
+    full = budget.tokens * (request.full_runs + 2 * project.params.validation.seeds)
     return {
         "update": request.update.by_operator,
         "lineage": request.update.lineage,
@@ -75,6 +78,11 @@ def summarise_plan(project: Project) -> dict[str, Any]:
         "strategy": request.strategy,
         "virtual": {c.name: c.ratios for c in request.coordinates if c.virtual},
         "free": [c.name for c in request.coordinates if not c.virtual],
+        "proxy": {
+            "model": proxy.model if isinstance(proxy.model, str) else "of your own",
+            "parameters": parameter_count(resolve(proxy.model), vocabulary),
+            **asdict(budget),
+        },
         "runs": {"total": total, "cached": cached, "to_run": total - cached},
         "rounds": {
             "total": request.rounds,
@@ -125,7 +133,7 @@ def progress(project: Project) -> tuple[list[Work], float | None]:
     if left == 0:
         return work, 0.0
     run = mean_run(spending(_costs(project, plan)), project.request.ancestors)
-    return work, _seconds(left * project.params.proxy.run_tokens, run)
+    return work, _seconds(left * Budget.of(project.params.proxy, plan.vocabulary).tokens, run)
 
 
 def read_results(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:

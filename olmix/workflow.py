@@ -122,7 +122,10 @@ class Workflow:
         return waiting[1:] if waiting[:1] == [wildcards.key] else []
 
     def memory(self, _: Any) -> int:
-        """MB that a job takes which trains. Snakemake cannot wait for a checkpoint here: the first plan is there by now."""
+        """MB that a job takes which trains.
+
+        Snakemake cannot wait for a checkpoint here, but the first plan is there by now.
+        """
         return memory_per_job(self.project.params, self._plan_of(1).vocabulary)
 
     def _waiting(self, key: str) -> list[str]:

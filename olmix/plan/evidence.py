@@ -1,14 +1,14 @@
 """Which finished runs still hold: earlier generations' and imported ones that are mixtures of today's space."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from olmix.params import ProxyParams
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.imports import Import
 from olmix.plan.plan import PlannedImport, PlannedRun
+from olmix.plan.runs import Runs
 from olmix.plan.space import Space
 
 _TOLERANCE = 1e-3  # imported mixtures are often rounded to three decimals
@@ -19,11 +19,11 @@ def earlier_runs(
     contents: Sequence[str],
     space: Space,
     proxy: ProxyParams,
-    repeat: Callable[[str, NDArray[np.float64], int], PlannedRun],
+    runs: Runs,
 ) -> list[PlannedRun]:
     """Swarm runs of earlier generations that would have the same key today, newest generation first.
 
-    contents: today's leaves (m,); repeat: the run on given tokens per leaf (m,) and seed. A run is left out if it
+    contents: today's leaves (m,); runs: plans them anew. A run is left out if it
     trained on a leaf that is gone, if its settings, seed or budget are not today's (the laws would mix what cannot be
     compared), or if its mixture does not have the frozen ratios.
     """
@@ -36,9 +36,9 @@ def earlier_runs(
             row = np.zeros(len(contents))
             for content, n in counts.items():
                 row[position[content]] = n
-            if seed != proxy.seed or row.sum() != proxy.run_tokens:
+            if seed != proxy.seed or row.sum() != runs.tokens:
                 continue
-            run = repeat(f"{mixture.name}/{number:03d}", row, seed)
+            run = runs.repeat(f"{mixture.name}/{number:03d}", row, seed)
             if run.key == key and space.contains(row, proxy.sequence_length):  # counts are whole sequences
                 found[key] = run
     return list(found.values())

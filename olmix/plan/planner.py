@@ -22,9 +22,10 @@ from olmix.plan.plan import (
 )
 from olmix.plan.prior import collapsed_prior, natural_prior
 from olmix.plan.request import Request
-from olmix.plan.runs import Runs, check_trained, sequences_per_run
+from olmix.plan.runs import Runs, check_trained
 from olmix.plan.space import Space
 from olmix.plan.swarm import TOLERANCE, Coordinates, sample_swarm, swarm_size
+from olmix.proxy.ladder import Budget
 from olmix.regression.spec import law_key
 from olmix.solve.spec import carried_key, proposal_key, validation_key
 
@@ -42,7 +43,7 @@ def make_plan(request: Request, counts: Sequence[dict[str, int]], vocabulary: in
     check_domain_set(request.leaves)
     params, suite = request.params, request.suite
     tokens = np.array([count["tokens"] for count in counts])
-    _check_budget([leaf.name for leaf in request.leaves], tokens, params)
+    _check_budget([leaf.name for leaf in request.leaves], tokens, params, Budget.of(params.proxy, vocabulary))
     leaves = _leaves(request, counts, tokens)
     coordinates = _coordinates(request, leaves, tokens)
     space = Space.of_ratios([c.ratios for c in coordinates], [leaf.name for leaf in leaves])
@@ -128,11 +129,11 @@ def repetition_caps(tokens: NDArray[np.int64], target: TargetParams) -> Floats:
     return caps
 
 
-def _check_budget(names: list[str], tokens: NDArray[np.int64], params: Params) -> None:
+def _check_budget(names: list[str], tokens: NDArray[np.int64], params: Params, budget: Budget) -> None:
     proxy, target = params.proxy, params.target
-    if sequences_per_run(proxy) == 0:
-        batch = proxy.batch_size * proxy.sequence_length
-        raise InputError(f"params.yaml: proxy.tokens: {proxy.tokens:,} is less than one batch of {batch:,} tokens")
+    if budget.tokens == 0:
+        batch = budget.batch_size * proxy.sequence_length
+        raise InputError(f"params.yaml: proxy.tokens: {proxy.tokens} is less than one batch of {batch:,} tokens")
     for name, count in zip(names, tokens, strict=True):
         if count <= proxy.sequence_length:
             raise InputError(
@@ -264,7 +265,7 @@ def _evidence(
     imports, unusable = imported_runs(request.imports, contents, space)
     if not params.reuse.evidence:
         return [], imports, unusable
-    return earlier_runs(request.ancestors, contents, space, params.proxy, runs.repeat), imports, unusable
+    return earlier_runs(request.ancestors, contents, space, params.proxy, runs), imports, unusable
 
 
 def _swarm(
@@ -293,14 +294,19 @@ def _swarm(
             least = max(swarm_size(unseen - 1, request.params.swarm), request.params.swarm.min_runs_per_leaf)
         count = max(count - len(earlier), least if unseen else 0)
     params = request.params
-    sampled = sample_swarm(sampled_coordinates(request, leaves, coordinates, space), params.swarm, count, seen)
+    space_to_sample = sampled_coordinates(request, leaves, coordinates, space, runs.tokens)
+    sampled = sample_swarm(space_to_sample, params.swarm, count, seen)
     swarm = [runs.plan(f"swarm-{i:03d}", mixture, params.proxy.seed) for i, mixture in enumerate(space.expand(sampled))]
     check_trained([*swarm, *evidence], leaves, coordinates, imports)
     return swarm
 
 
 def sampled_coordinates(
-    request: Request, leaves: list[PlannedLeaf], coordinates: list[PlannedCoordinate], space: Space
+    request: Request,
+    leaves: list[PlannedLeaf],
+    coordinates: list[PlannedCoordinate],
+    space: Space,
+    run_tokens: int,
 ) -> Coordinates:
     """What the sampler needs to know; a proxy run must not read a leaf more often than allowed."""
     params = request.params
@@ -320,14 +326,14 @@ def sampled_coordinates(
         )
     # A source that is frozen in part is in every mixture that its virtual domain is in.
     partly = {source_of[name] for c, names in zip(coordinates, inside, strict=True) if c.virtual for name in names}
-    available = np.array([leaf.tokens * params.swarm.max_repetition / params.proxy.tokens for leaf in leaves])
+    available = np.array([leaf.tokens * params.swarm.max_repetition / run_tokens for leaf in leaves])
     return Coordinates(
         ids=tuple(c.id for c in coordinates),
         names=tuple(c.name for c in coordinates),
         sources=tuple(c.source for c in request.coordinates),
         prior=np.array([c.prior for c in coordinates]),
         max_weight=np.minimum(space.caps(available), 1.0),
-        resolution=2 * params.proxy.sequence_length / params.proxy.run_tokens,
+        resolution=2 * params.proxy.sequence_length / run_tokens,
         required=np.array(
             [
                 bool(required & names) or (c.virtual and bool(required & {source_of[name] for name in names}))

@@ -26,7 +26,7 @@ from olmix.solve import spec as solve
 _KEYED = (tokens, items, proxy, evaluation, regression, solve)
 """Modules whose recipe versions enter the keys that a plan holds."""
 
-RECIPE = 3
+RECIPE = 4
 """Version of the planner and sampler: raise it when the same request would give another plan."""
 
 # Where things are is no part of what they are; their contents enter the key by themselves. A study plans nothing.

@@ -10,6 +10,7 @@ from olmix.plan.planner import sampled_coordinates, with_keys
 from olmix.plan.request import Request
 from olmix.plan.runs import Runs, check_trained
 from olmix.plan.swarm import sample_swarm
+from olmix.proxy.ladder import Budget
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +41,8 @@ def candidates(plan: Plan, request: Request, near: Floats, count: int) -> Floats
 
     Half are drawn around the prior as the swarm was, half around mixtures `near` (d,); none has been trained.
     """
-    sampled = sampled_coordinates(request, plan.leaves, plan.coordinates, plan.space)
+    tokens = Budget.of(request.params.proxy, plan.vocabulary).tokens
+    sampled = sampled_coordinates(request, plan.leaves, plan.coordinates, plan.space, tokens)
     trained = [[run.mixture.get(leaf.name, 0.0) for leaf in plan.leaves] for run in plan.fitted]
     trained += [[run.mixture.get(leaf.content, 0.0) for leaf in plan.leaves] for run in plan.imports]
     seen = plan.space.collapse(trained)

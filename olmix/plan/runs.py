@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from olmix.errors import InputError
 from olmix.evaluation.spec import evaluation_key
-from olmix.params import Params, ProxyParams
+from olmix.params import Params
 from olmix.plan.apportion import apportion
 from olmix.plan.plan import PlannedCoordinate, PlannedImport, PlannedLeaf, PlannedRun
+from olmix.proxy.ladder import Budget
 from olmix.proxy.model import flops_per_token, resolve, training_memory
 from olmix.proxy.spec import RunSpec
 
@@ -26,8 +27,8 @@ def run_spec(
 ) -> RunSpec:
     """The proxy run of a mixture (m,): whole sequences per leaf, whole batches in all."""
     keys = [leaf.tokens_key for leaf in leaves]
-    sequences = apportion(mixture, sequences_per_run(params.proxy), keys)
     length = params.proxy.sequence_length
+    sequences = apportion(mixture, Budget.of(params.proxy, vocabulary).tokens // length, keys)
     counts = {key: int(n) * length for key, n in zip(keys, sequences, strict=True)}
     return RunSpec.of(params.proxy, vocabulary, seed, counts, suite)
 
@@ -37,6 +38,8 @@ class Runs:
 
     def __init__(self, leaves: list[PlannedLeaf], params: Params, suite: str, vocabulary: int) -> None:
         self._leaves, self._params, self._suite, self._vocabulary = leaves, params, suite, vocabulary
+        self.tokens = Budget.of(params.proxy, vocabulary).tokens
+        """Tokens of one run."""
 
     def plan(self, name: str, mixture: Floats, seed: int) -> PlannedRun:
         """The run of a requested mixture (m,)."""
@@ -52,17 +55,12 @@ class Runs:
     def template(self, seed: int) -> dict[str, Any]:
         """What determines a run besides its mixture."""
         empty = RunSpec.of(self._params.proxy, self._vocabulary, seed, {}, self._suite)
-        return empty.ingredients() | {"sequences": sequences_per_run(self._params.proxy)}
+        return empty.ingredients() | {"sequences": self.tokens // self._params.proxy.sequence_length}
 
     def _planned(self, name: str, mixture: Floats, spec: RunSpec) -> PlannedRun:
         weights = {leaf.name: float(w) for leaf, w in zip(self._leaves, mixture, strict=True) if w > 0}
         key = spec.key
         return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation_key(key, self._suite))
-
-
-def sequences_per_run(params: ProxyParams) -> int:
-    """Training sequences of one run."""
-    return params.run_tokens // params.sequence_length
 
 
 def runs_per_job(params: Params, vocabulary: int) -> int:
@@ -73,7 +71,8 @@ def runs_per_job(params: Params, vocabulary: int) -> int:
     if params.proxy.command is not None:
         return 1
     proxy = params.proxy
-    flops = proxy.run_tokens * flops_per_token(resolve(proxy.model), vocabulary, proxy.sequence_length)
+    per_token = flops_per_token(resolve(proxy.model), vocabulary, proxy.sequence_length)
+    flops = Budget.of(proxy, vocabulary).tokens * per_token
     return min(_MOST_PER_JOB, max(1, round(_FLOPS_PER_JOB / max(1, flops))))
 
 
@@ -82,7 +81,8 @@ def memory_per_job(params: Params, vocabulary: int) -> int:
     proxy = params.proxy
     if proxy.command is not None:
         return _LEAST_MEMORY
-    needed = training_memory(resolve(proxy.model), vocabulary, proxy.batch_size * proxy.sequence_length)
+    batch = Budget.of(proxy, vocabulary).batch_size * proxy.sequence_length
+    needed = training_memory(resolve(proxy.model), vocabulary, batch)
     return max(_LEAST_MEMORY, round(1.2 * needed / 10**6))
 
 

@@ -33,6 +33,12 @@ def parameter_count(params: ModelParams, vocabulary: int) -> int:
     return embeddings + params.layers * block + params.width
 
 
+def multiplied_parameters(params: ModelParams, vocabulary: int) -> int:
+    """Parameters without the input embeddings, which are looked up only; the paper counts its models by these."""
+    looked_up = 0 if params.tied_embeddings else vocabulary * params.width
+    return parameter_count(params, vocabulary) - looked_up
+
+
 def training_memory(params: ModelParams, vocabulary: int, batch_tokens: int) -> int:
     """Bytes that training takes on a CPU, about: weights, gradients and moments, logits, activations, libraries."""
     logits = 2 * max(256 * vocabulary, 1 << 21)

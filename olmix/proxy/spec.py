@@ -7,6 +7,7 @@ from pydantic import Field
 
 from olmix.digest import digest
 from olmix.params import ModelParams, ProxyParams
+from olmix.proxy.ladder import Budget
 from olmix.proxy.model import resolve
 from olmix.schema import Section
 
@@ -31,6 +32,13 @@ class Training(Section):
     weight_decay: float
     betas: tuple[float, float]
     clip: float
+
+    @classmethod
+    def of(cls, proxy: ProxyParams, vocabulary: int) -> "Training":
+        """As the settings say, with numbers in place of `auto`."""
+        budget = Budget.of(proxy, vocabulary)
+        sized = {"batch_size": budget.batch_size, "learning_rate": budget.learning_rate}
+        return cls(**{name: getattr(proxy, name) for name in cls.model_fields} | sized)
 
 
 class Trainer(Section):
@@ -85,7 +93,7 @@ class RunSpec(Section):
             )
         return cls(
             model=resolve(proxy.model),
-            training=Training(**{name: getattr(proxy, name) for name in Training.model_fields}),
+            training=Training.of(proxy, vocabulary),
             vocabulary=vocabulary,
             seed=seed,
             counts={leaf: n for leaf, n in counts.items() if n},
