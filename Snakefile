@@ -22,6 +22,7 @@ include: "rules/swarm.smk"
 include: "rules/mixture.smk"
 include: "rules/report.smk"
 include: "rules/study.smk"
+include: "rules/asked.smk"
 
 
 wildcard_constraints:

@@ -281,10 +281,10 @@ def proxy(
 
     project = Project.load()
     items, store, execution = project.items_key, project.store, Execution.of(project.params.proxy, threads)
+    names = {tokens: leaf.name for tokens, leaf in zip(project.tokens_keys, project.leaves, strict=True)}
     failures = []
     for each in (key, *(also or ())):
-        today = project.plan_with(each, lambda plan: (run.key for run in plan.runs))
-        run, names = today.run(each), {leaf.tokens_key: leaf.name for leaf in today.leaves}
+        run = project.run(each)
         with _log_of(each):
             say = _say_of(run.name)
             try:
@@ -306,7 +306,7 @@ def evaluation(key: Key, threads: Threads = 1) -> None:
     from olmix.evaluation.evaluate import evaluate
 
     project = Project.load()
-    run = project.plan_with(key, lambda plan: (run.evaluation for run in plan.runs)).evaluated_run(key)
+    run = project.evaluated_run(key)
     evaluate(run.spec, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
 
 
@@ -335,11 +335,10 @@ def validation(key: Key, threads: Threads = 1) -> None:
     from olmix.solve.validate import validate
 
     project = Project.load()
-    today = project.plan()
-    planned = today.validation_run(key)
-    say = _say_of(f"proposal-seed-{planned.seed}")
-    execution = Execution.of(project.params.proxy, threads)
-    validate(today, planned, project.params, project.items_key, project.store, execution, say)
+    params, planned = project.validation(key)
+    say = _say_of(f"{'proposal' if params is project.params else 'target-proposal'}-seed-{planned.seed}")
+    execution = Execution.of(params.proxy, threads)
+    validate(project.plan(), planned, params, project.items_key, project.store, execution, say)
 
 
 @make.command()
@@ -371,13 +370,46 @@ def make_study(threads: Threads = 1) -> None:
 
 
 @make.command()
+def noise() -> None:
+    """The views results/noise.csv and results/noise.json; the report again, if there is one."""
+    from olmix.report.asked import write_repeats
+
+    project = Project.load()
+    for sentence in write_repeats(project.plan(), project.params.noise, project.store, project.root):
+        typer.echo(sentence)
+    _write_report_again(project)
+
+
+@make.command()
+def target() -> None:
+    """The views results/target.csv and results/target.json; the report again, if there is one."""
+    from olmix.report.asked import write_target
+
+    project = Project.load()
+    plan, store = project.plan(), project.store
+    for sentence in write_target(plan, project.params, project.given_mixtures, store, project.root):
+        typer.echo(sentence)
+    _write_report_again(project)
+
+
+@make.command()
 def report() -> None:
     """The views results/report.html, results/mixture.svg and results/metrics.json."""
+    _write_report(Project.load())
+
+
+def _write_report_again(project: Project) -> None:
+    """Bring a report of today's plan up to date."""
+    from olmix.report.stamp import stamp
+
+    if (project.root / stamp("report", project.plan().results_key)).exists():
+        _write_report(project)
+
+
+def _write_report(project: Project) -> None:
     from olmix.report.collect import collect
     from olmix.report.views import write_report
 
-    project = Project.load()
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    name = project.root.resolve().name
-    data = collect(project.plan(), project.params, project.request.ancestors, project.store, name, created)
-    write_report(data, project.root)
+    ancestors, given, name = project.request.ancestors, project.given_mixtures, project.root.resolve().name
+    write_report(collect(project.plan(), project.params, ancestors, given, project.store, name, created), project.root)

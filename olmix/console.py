@@ -117,6 +117,9 @@ def print_results(mixture: dict[str, Any], metrics: dict[str, Any]) -> None:
         table.add_row(name, f"{leaf['prior']:.1%}", f"{weight:.1%}", bar, f"{leaf['epochs']:.2f}")
     out.print(table)
     out.print(f"\nGain over the prior in bits per byte: {_gain(metrics['gain_percent'])}")
+    if at_target := metrics.get("target_gain_percent"):
+        error = f" ± {at_target['standard_error']:.1f}" if "standard_error" in at_target else ""
+        out.print(f"At target size: measured {at_target['measured']:.1f} %{error}")
     for line in _laws(metrics.get("laws", {})):
         out.print(line, soft_wrap=True)
     for name, problem in metrics.get("failed", {}).items():

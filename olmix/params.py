@@ -34,6 +34,63 @@ class PriorParams(Section):
     """Weights of sources, overriding their natural share; the others share the rest in their natural ratios."""
 
 
+class ModelParams(Section):
+    """A decoder-only transformer of the transformers library, built from its configuration."""
+
+    family: Literal["olmo2", "llama"] = "olmo2"
+    """Architecture."""
+    layers: int = Field(ge=1)
+    """Number of decoder blocks."""
+    heads: int = Field(ge=1)
+    """Number of attention heads."""
+    width: int = Field(ge=1)
+    """Model dimension."""
+    mlp_width: int = Field(ge=1)
+    """Hidden dimension of the gated MLP."""
+    tied_embeddings: bool = False
+    """Share input and output embeddings."""
+    embedding_std: float = Field(0.02, gt=0)
+    """Standard deviation of the initial input embeddings; near 1, small models learn much faster."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelParams":
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(f"width {self.width} over {self.heads} heads must give an even head dimension")
+        return self
+
+
+Preset = Literal["tiny", "1M", "15M", "30M", "60M"]
+
+
+class TargetRunParams(Section):
+    """The model that `snakemake target` trains on the prior, the proposal and other mixtures, to check the proposal at
+    size (docs/proxies.md). What is not given is as in `proxy`. Enters no key of the plan."""
+
+    model: Preset | ModelParams
+    """Preset or a model of your own, larger than the proxy."""
+    tokens: TokenBudget
+    """Tokens of one run, as `proxy.tokens`."""
+    sequence_length: int | None = Field(None, ge=2)
+    """Tokens of one training sequence."""
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=1)] | None = None
+    """Sequences of one optimiser step."""
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate."""
+    seeds: int = Field(3, ge=1)
+    """Seeds trained for each mixture."""
+    mixtures: list[str] = []
+    """Files of other mixtures to train on, with `weights` per leaf, such as those in `mixtures/`."""
+
+    @field_validator("mixtures")
+    @classmethod
+    def _have_names_of_their_own(cls, mixtures: list[str]) -> list[str]:
+        names = [Path(file).stem for file in mixtures]
+        for name in ("prior", "proposal", *names):
+            if [*names, "prior", "proposal"].count(name) > 1:
+                raise ValueError(f"two mixtures would be called {name!r}; rename a file")
+        return mixtures
+
+
 class TargetParams(Section):
     """The training run that the mixture is for; it sets the repetition caps p <= k N / R."""
 
@@ -41,6 +98,8 @@ class TargetParams(Section):
     """R, the tokens the target model is trained on."""
     repetition: float = Field(4.0, gt=0)
     """k, how often a document may be repeated."""
+    run: TargetRunParams | None = None
+    """What `snakemake target` trains."""
 
 
 class LevelParams(Section):
@@ -95,35 +154,10 @@ class SwarmParams(Section):
     core, 1 for longer runs and for a trainer of your own. Enters no key."""
 
 
-class ModelParams(Section):
-    """A decoder-only transformer of the transformers library, built from its configuration."""
-
-    family: Literal["olmo2", "llama"] = "olmo2"
-    """Architecture."""
-    layers: int = Field(ge=1)
-    """Number of decoder blocks."""
-    heads: int = Field(ge=1)
-    """Number of attention heads."""
-    width: int = Field(ge=1)
-    """Model dimension."""
-    mlp_width: int = Field(ge=1)
-    """Hidden dimension of the gated MLP."""
-    tied_embeddings: bool = False
-    """Share input and output embeddings."""
-    embedding_std: float = Field(0.02, gt=0)
-    """Standard deviation of the initial input embeddings; near 1, small models learn much faster."""
-
-    @model_validator(mode="after")
-    def _divisible(self) -> "ModelParams":
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise ValueError(f"width {self.width} over {self.heads} heads must give an even head dimension")
-        return self
-
-
 class ProxyParams(Section):
     """The small language model and its training, the same for every run of the swarm."""
 
-    model: Literal["tiny", "1M", "15M", "30M", "60M"] | ModelParams = "tiny"
+    model: Preset | ModelParams = "tiny"
     """Preset (sizes of the paper, Table 6, and `tiny` for laptops) or a model of your own."""
     tokens: TokenBudget
     """Token budget of one run, rounded down to whole batches; `5x` is five times Chinchilla's 20 tokens per parameter,
@@ -249,6 +283,15 @@ class ValidationParams(Section):
     """Seeds trained for each of the two mixtures; 0 switches the proof off."""
 
 
+class NoiseParams(Section):
+    """What `snakemake noise` repeats with other seeds (docs/proxies.md). Enters no key of the plan."""
+
+    mixtures: int = Field(4, ge=0)
+    """Mixtures of the swarm that are repeated beside the prior: those that differ most."""
+    seeds: int = Field(3, ge=2)
+    """Seeds of each mixture; the first is that of the swarm."""
+
+
 class StudyParams(Section):
     """What `snakemake study` compares by the runs at hand (docs/study.md)."""
 
@@ -277,6 +320,7 @@ class Params(Section):
     solver: SolverParams = SolverParams()
     validation: ValidationParams = ValidationParams()
     reuse: ReuseParams = ReuseParams()
+    noise: NoiseParams = NoiseParams()
     study: StudyParams = StudyParams()
 
     @model_validator(mode="after")
@@ -294,8 +338,14 @@ class Params(Section):
         return self
 
 
-NOT_KEYED: Any = {"swarm": {"runs_per_job", "max_failed"}, "proxy": {"compile", "checkpoint_seconds"}}
-"""Fields that say how the work is done, not what is made: they enter no key."""
+NOT_KEYED: Any = {
+    "swarm": {"runs_per_job", "max_failed"},
+    "proxy": {"compile", "checkpoint_seconds"},
+    "target": {"run"},
+    "noise": True,
+    "study": True,
+}
+"""Fields that say how the work is done, or what is made only when asked for by name: they enter no key of a plan."""
 
 
 def read_params(path: Path) -> Params:

@@ -1,6 +1,6 @@
 """A project folder: params, domain set, suite and store, read once. Light enough for parsing a Snakefile."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,13 @@ from olmix.errors import InputError, WorkError
 from olmix.evaluation.items import items_key
 from olmix.evaluation.suite import Suite, read_suite
 from olmix.params import NOT_KEYED, Params, read_params
+from olmix.plan.asked import TargetRuns, find_run, read_mixtures, stages
 from olmix.plan.history import FOLDER as MIXTURES
 from olmix.plan.history import AcceptedMixture, lineage, read_history
 from olmix.plan.imports import FOLDER as EVIDENCE
 from olmix.plan.imports import read_imports
 from olmix.plan.plan import KIND as PLAN
-from olmix.plan.plan import Plan
+from olmix.plan.plan import Plan, PlannedRun, PlannedValidation
 from olmix.plan.planner import check_domain_set, make_plan, without_failed
 from olmix.plan.request import Request
 from olmix.proxy.spec import KIND as PROXY
@@ -51,7 +52,9 @@ class Project:
         imports = read_imports(root / EVIDENCE, leaves, suite, run_settings(params))
         request = Request(leaves, params, suite, ancestors, imports)
         request.check()
-        return cls(root, request, history, Store(root / "store"), cache)
+        project = cls(root, request, history, Store(root / "store"), cache)
+        _ = project.given_mixtures
+        return project
 
     @property
     def params(self) -> Params:
@@ -128,6 +131,36 @@ class Project:
             if key in keys(settled := self.settled(plan)):
                 return settled
         raise InputError(f"{key}: not part of today's plan")
+
+    def run(self, key: str) -> PlannedRun:
+        """The run with a key, of the plans in the store or asked for by name. Raises InputError for another key."""
+        return find_run(self.stages(self.plans()), "key", key)
+
+    def evaluated_run(self, key: str) -> PlannedRun:
+        """The run whose evaluation has a key. Raises InputError for another key."""
+        return find_run(self.stages(self.plans()), "evaluation", key)
+
+    def validation(self, key: str) -> tuple[Params, PlannedValidation]:
+        """The run of the proposal with a key, at proxy size or of the target, and the settings that it is made with."""
+        plan = self.plan()
+        if key in (run.key for run in plan.validation) or self.params.target.run is None:
+            return self.params, plan.validation_run(key)
+        target = self.target_runs(plan)
+        return target.params, target.validation_run(key)
+
+    def stages(self, plans: Iterable[Plan]) -> Iterator[tuple[Params, Sequence[PlannedRun]]]:
+        """Runs of plans round by round, then those asked for by name, with the settings that they are made with."""
+        return stages(plans, self.params, self.given_mixtures)
+
+    def target_runs(self, plan: Plan) -> TargetRuns:
+        """Runs of the target model. Raises InputError if there is none, or for what it cannot be trained on."""
+        return TargetRuns.of(plan, self.params, self.given_mixtures)
+
+    @cached_property
+    def given_mixtures(self) -> dict[str, dict[str, float]]:
+        """Mixtures that the target model is trained on beside prior and proposal, by the name of their file."""
+        run = self.params.target.run
+        return read_mixtures(run.mixtures, self.root) if run else {}
 
     def latest_plan(self) -> Plan:
         """The plan of the latest round that is known, or computed. Raises WorkError without counts of all leaves."""

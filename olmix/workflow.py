@@ -1,6 +1,6 @@
 """What the Snakefile asks: which files each phase has to make. Nothing is written and nothing heavy is imported."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from olmix.corpus.tokens import KIND as TOKENS
 from olmix.errors import InputError
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
+from olmix.params import Params
+from olmix.plan.asked import NOISE, TARGET, find_run, noise_key, repeated_runs, target_key, target_settings
 from olmix.plan.plan import KIND as PLAN
-from olmix.plan.plan import Plan, results_key
+from olmix.plan.plan import Plan, PlannedRun, results_key
 from olmix.plan.runs import memory_per_job, runs_per_job
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
@@ -37,6 +39,7 @@ class Workflow:
     await_plan: Callable[..., Any] = lambda key: None
     _plans: dict[str, Plan] = field(default_factory=dict)
     _chunks: dict[str, list[str]] = field(default_factory=dict)
+    _of_target: set[str] = field(default_factory=set)
 
     @classmethod
     def load(cls, root: Path = Path(), without_failed: bool = False) -> "Workflow":
@@ -111,7 +114,7 @@ class Workflow:
             return []
         if key != waiting[0]:
             return [self.project.artefact(PROXY, waiting[0])]
-        runs = [self._plan_with(k, lambda plan: (run.key for run in plan.runs)).run(k) for k in waiting]
+        runs = [find_run(self._stages(), "key", k) for k in waiting]
         return [
             self.project.artefact(TOKENS, tokens) for tokens in sorted({t for run in runs for t in run.spec.counts})
         ]
@@ -121,27 +124,29 @@ class Workflow:
         waiting = self._waiting(wildcards.key)
         return waiting[1:] if waiting[:1] == [wildcards.key] else []
 
-    def memory(self, _: Any) -> int:
+    def memory(self, wildcards: Any) -> int:
         """MB that a job takes which trains.
 
         Snakemake cannot wait for a checkpoint here, but the first plan is there by now.
         """
-        return memory_per_job(self.project.params, self._plan_of(1).vocabulary)
+        params = self.project.params
+        if wildcards.key in self._of_target:
+            params = target_settings(params) or params
+        return memory_per_job(params, self._plan_of(1).vocabulary)
 
     def _waiting(self, key: str) -> list[str]:
         """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.
 
         Chunks are cut from the plan alone, so that every process of a cluster sees the same.
         """
-        for number in range(1, self.project.request.rounds + 1):
-            if key in self._chunks:
-                break
-            plan = self._plan_of(number)
-            fresh = [run.key for run in plan.runs if run.key not in self._chunks]
-            chunks = -(-len(fresh) // runs_per_job(self.project.params, plan.vocabulary))
+        for params, runs in self._stages():
+            fresh = [run.key for run in runs if run.key not in self._chunks]
+            chunks = -(-len(fresh) // runs_per_job(params, self._plan_of(1).vocabulary))
             for i in range(chunks):
                 chunk = fresh[i * len(fresh) // chunks : (i + 1) * len(fresh) // chunks]
                 self._chunks |= dict.fromkeys(chunk, chunk)
+            if key in self._chunks:
+                break
         store = self.project.store
         return [k for k in self._chunks[key] if not store.has(PROXY, k) and not store.is_staged(PROXY, k)]
 
@@ -149,8 +154,7 @@ class Workflow:
         """The run that an evaluation scores."""
         if self._is_there(EVALUATION, wildcards.key):
             return []
-        plan = self._plan_with(wildcards.key, lambda plan: (run.evaluation for run in plan.runs))
-        return [self.project.artefact(PROXY, plan.evaluated_run(wildcards.key).key)]
+        return [self.project.artefact(PROXY, find_run(self._stages(), "evaluation", wildcards.key).key)]
 
     def runs(self, _: Any = None) -> list[str]:
         """All runs whose mixture is known at planning time."""
@@ -181,7 +185,11 @@ class Workflow:
 
     def inputs_of_validation(self, wildcards: Any) -> list[str]:
         """The proposal and the tokens that it may be trained on."""
-        return [] if self._is_there(VALIDATION, wildcards.key) else [self.proposal(), *self.tokens()]
+        if self._is_there(VALIDATION, wildcards.key):
+            return []
+        if wildcards.key not in (run.key for run in self.plan.validation):
+            self._of_target |= {wildcards.key}
+        return [self.proposal(), *self.tokens()]
 
     def inputs_of_plan(self, wildcards: Any) -> list[str]:
         """Of the first round, token counts, and items, so that mistakes in them show before anything is trained; of a
@@ -203,6 +211,40 @@ class Workflow:
     def validations(self, _: Any = None) -> list[str]:
         """Runs that prove the proposal."""
         return [self.project.artefact(VALIDATION, run.key) for run in self.plan.validation]
+
+    def _stages(self) -> Iterator[tuple[Params, Sequence[PlannedRun]]]:
+        """Runs round by round, then those asked for by name, each waited for only when it is come to."""
+        for params, runs in self.project.stages(map(self._plan_of, range(1, self.project.request.rounds + 1))):
+            if params is not self.project.params:
+                self._of_target |= {run.key for run in runs}
+            yield params, runs
+
+    def repeats(self, _: Any = None) -> list[str]:
+        """Evaluations of runs that differ by their seeds only."""
+        repeated = repeated_runs(self.plan, self.project.params.noise)
+        return [self.project.artefact(EVALUATION, run.evaluation) for runs in repeated.values() for run in runs]
+
+    def target(self, _: Any = None) -> list[str]:
+        """Evaluations of the target model; none where it cannot be trained, which the job that shows them says."""
+        plan = self.plan
+        try:
+            target = self.project.target_runs(plan)
+        except InputError:
+            return []
+        return [
+            *(self.project.artefact(EVALUATION, run.evaluation) for run in target.runs),
+            *(self.project.artefact(VALIDATION, run.key) for run in target.proposal),
+        ]
+
+    @property
+    def noise_stamp(self) -> str:
+        """File that says which plan and params the repeats in results/ are of."""
+        return stamp(NOISE, noise_key(self._results_key, self.project.params.noise)).as_posix()
+
+    @property
+    def target_stamp(self) -> str:
+        """File that says which plan, params and mixtures the target runs in results/ are of."""
+        return stamp(TARGET, target_key(self._results_key, self.project.params, self.project.given_mixtures)).as_posix()
 
     def everything(self, _: Any = None) -> list[str]:
         """Every artefact of the plan: one that goes missing must be made again, whatever was made from it."""

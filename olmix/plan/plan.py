@@ -3,7 +3,7 @@
 Below the plan everything is keyed by content; names appear here and in `results/` only.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import TypeVar
 
@@ -180,20 +180,13 @@ class Plan(Section):
         """Names of the free leaves."""
         return [c.name for c in self.coordinates if not c.virtual]
 
-    def run(self, key: str) -> PlannedRun:
-        """The run with a key. Raises InputError for a key that is not planned."""
-        return _find(self.runs, "key", key)
-
-    def evaluated_run(self, key: str) -> PlannedRun:
-        """The run with an evaluation key. Raises InputError for a key that is not planned."""
-        return _find(self.runs, "evaluation", key)
-
     def validation_run(self, key: str) -> PlannedValidation:
         """The validation run with a key. Raises InputError for a key that is not planned."""
-        return _find(self.validation, "key", key)
+        return find(self.validation, "key", key)
 
 
-def _find(planned: list[Planned], field: str, key: str) -> Planned:
+def find(planned: Iterable[Planned], field: str, key: str) -> Planned:
+    """The run with a key in a field. Raises InputError for a key that is not planned."""
     for item in planned:
         if getattr(item, field) == key:
             return item

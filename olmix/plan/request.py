@@ -29,8 +29,8 @@ _KEYED = (tokens, items, proxy, evaluation, regression, solve)
 RECIPE = 4
 """Version of the planner and sampler: raise it when the same request would give another plan."""
 
-# Where things are is no part of what they are; their contents enter the key by themselves. A study plans nothing.
-_UNKEYED: Any = NOT_KEYED | {"domains": True, "evaluation": True, "tokenizer": {"path"}, "study": True}
+# Where things are is no part of what they are; their contents enter the key by themselves.
+_UNKEYED: Any = NOT_KEYED | {"domains": True, "evaluation": True, "tokenizer": {"path"}}
 
 
 @dataclass(frozen=True)

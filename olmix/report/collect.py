@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params
+from olmix.plan.asked import TargetRuns, repeated_runs
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.plan import KIND as PLAN
-from olmix.plan.plan import Plan, round_key
+from olmix.plan.plan import Plan, PlannedRun, PlannedValidation, round_key
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
 from olmix.regression.table import read_table
+from olmix.report.asked import collect_repeats, collect_target
 from olmix.report.data import Bound, Cost, Leaf, ReportData, Swarm
 from olmix.report.laws import Uncertainty
 from olmix.report.reuse import collect_generations, collect_reuse
@@ -37,13 +39,24 @@ _AT_BOUND = 1e-9
 
 
 def collect(
-    plan: Plan, params: Params, ancestors: Sequence[AcceptedMixture], store: Store, project: str, created: str
+    plan: Plan,
+    params: Params,
+    ancestors: Sequence[AcceptedMixture],
+    given: Mapping[str, Mapping[str, float]],
+    store: Store,
+    project: str,
+    created: str,
 ) -> ReportData:
-    """Report of a finished plan; ancestors: its accepted generations, the parent first."""
+    """Report of a finished plan.
+
+    ancestors: its accepted generations, the parent first; given: mixtures that the target model is trained on beside
+    prior and proposal, weights by leaf name.
+    """
     weights = read_weights(plan, store)
     solved = store.read_json(PROPOSAL, plan.proposal, "mixture.json")
     safety = assess_plan(plan, params.solver, ancestors, store)
-    scores = TaskScores.of(plan, store)
+    repeats = collect_repeats(plan, params.noise, store)
+    scores = TaskScores.of(plan, store, repeats)
     data = ReportData(
         project=project,
         plan_key=plan.results_key,
@@ -61,12 +74,14 @@ def collect(
         noise=collect_noise(plan, params.regression, scores),
         certificate=solved["certificate"],
         bounds=_bounds(plan, weights, solved["certificate"]),
-        costs=_costs(plan, store),
+        costs=_costs(plan, params, given, store),
+        repeats=repeats,
         provenance=_provenance(plan, store),
     )
     data = replace(data, notes=(*_failure_notes(plan), *_notes(data)))
     return replace(
         data,
+        target=collect_target(plan, params, given, data.tasks, store),
         reuse=collect_reuse(plan, params, weights, safety, data.noise_sd, store),
         generations=collect_generations(plan, ancestors, weights, data.headline.measured, store),
     )
@@ -158,23 +173,35 @@ def _rounds(plan: Plan, store: Store) -> tuple[int, ...]:
     return tuple(count for count in np.diff(sizes, prepend=0).tolist() if count)
 
 
-def _costs(plan: Plan, store: Store) -> tuple[Cost, ...]:
+def _costs(plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]], store: Store) -> tuple[Cost, ...]:
     """Measured cost of every phase, wherever and whenever its artefacts were made."""
 
     def of(kind: str, keys: Iterable[str]) -> list[dict[str, Any]]:
         return [store.manifest(kind, key)["cost"] for key in sorted(set(keys))]
 
-    prior_runs = of(PROXY, [run.key for run in plan.prior_runs])
-    prior_scores = of(EVALUATION, [run.evaluation for run in plan.prior_runs])
-    proof = of(VALIDATION, [run.key for run in plan.validation])
+    def trained(
+        phase: str, runs: Iterable[PlannedRun], proposal: Iterable[PlannedValidation] = (), always: bool = False
+    ) -> tuple[Cost, ...]:
+        """Training and evaluation of runs, those that are made; no row where none is, unless it is `always` there."""
+        made = [run for run in runs if store.has(PROXY, run.key) and store.has(EVALUATION, run.evaluation)]
+        of_proposal = of(VALIDATION, [run.key for run in proposal if store.has(VALIDATION, run.key)])
+        if not (made or of_proposal or always):
+            return ()
+        train = of(PROXY, [run.key for run in made]) + [cost["train"] for cost in of_proposal]
+        score = of(EVALUATION, [run.evaluation for run in made]) + [cost["evaluate"] for cost in of_proposal]
+        return _cost(f"{phase}: train", train), _cost(f"{phase}: evaluate", score)
+
+    planned = {run.key for run in plan.runs}
+    repeats = [run for runs in repeated_runs(plan, params.noise).values() for run in runs if run.key not in planned]
+    target = TargetRuns.of(plan, params, given) if params.target.run else None
     return (
         _cost("tokens", of(TOKENS, [leaf.tokens_key for leaf in plan.leaves])),
-        _cost("swarm: train", of(PROXY, [run.key for run in plan.fitted])),
-        _cost("swarm: evaluate", of(EVALUATION, [run.evaluation for run in plan.fitted])),
+        *trained("swarm", plan.fitted, always=True),
         _cost("fit", of(LAW, [plan.law] if plan.law else [])),
         _cost("solve", of(PROPOSAL, [plan.proposal])),
-        _cost("proof: train", prior_runs + [cost["train"] for cost in proof]),
-        _cost("proof: evaluate", prior_scores + [cost["evaluate"] for cost in proof]),
+        *trained("proof", plan.prior_runs, plan.validation, always=True),
+        *trained("noise", repeats),
+        *(trained("target", target.runs, target.proposal) if target else ()),
     )
 
 

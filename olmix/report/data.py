@@ -7,15 +7,17 @@ numbers on the page cannot contradict each other.
 import math
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 
+from olmix.report import format as show
 from olmix.report.ancestry import Generation, Reuse, Spending
 from olmix.report.gain import Array, Gain
 from olmix.report.laws import Laws, Noise, Uncertainty
+from olmix.report.repeats import Repeats
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,30 @@ class Task:
     def error(self) -> float:
         """Root mean square error of the held-out predictions."""
         return float(np.sqrt(np.mean((self.heldout - self.observed) ** 2))) if len(self.observed) else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The target model trained on the prior, the proposal and given mixtures, with the same seeds each."""
+
+    parameters: int
+    """Parameters, embeddings included."""
+    proxy_parameters: int
+    tokens: int
+    """Tokens of one run."""
+    proxy_tokens: int
+    tasks: tuple[Task, ...]
+    """Tasks of the report with what the target model scored; what is predicted is what the proxies measured."""
+    others: Mapping[str, Gain]
+    """Gain of each given mixture over the prior, in the mean."""
+
+    @property
+    def size(self) -> str:
+        """The target model beside the proxy, in words."""
+        return (
+            f"{show.count(self.parameters)} parameters ({show.ratio(self.parameters / self.proxy_parameters)} the "
+            f"proxy's) and {show.count(self.tokens)} tokens ({show.ratio(self.tokens / self.proxy_tokens)})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +222,10 @@ class ReportData:
     """Accepted mixtures, oldest first; today's is last if it has not been accepted."""
     reuse: Reuse | None = None
     """What is reused of the parent generation; none without a parent."""
+    repeats: Repeats | None = None
+    """Mixtures repeated to measure the noise, where that was asked for."""
+    target: Target | None = None
+    """What the target model says, where that was asked for."""
 
     def __post_init__(self) -> None:
         K, m, d = len(self.swarm.runs), len(self.leaves), len(self.coordinates)
@@ -226,6 +256,11 @@ class ReportData:
             marked = {leaf.name: leaf.virtual for leaf in self.leaves if leaf.virtual}
             if odd := sorted({name for name, _ in frozen.items() ^ marked.items()}):
                 raise ValueError(f"reuse.virtual and the leaves do not agree on: {', '.join(odd)}")
+
+    @property
+    def at_target(self) -> "ReportData":
+        """The gains at target size in place of those at proxy size, which take the place of what was predicted."""
+        return replace(self, tasks=self.target.tasks, uncertainty=None, target=None) if self.target else self
 
     @property
     def verdict(self) -> str:

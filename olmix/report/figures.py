@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from statistics import mean
 
+import numpy as np
 from markupsafe import Markup
 
 from olmix.report import format as show
 from olmix.report.data import Leaf, ReportData, Task
 from olmix.report.gain import Gain
+from olmix.report.repeats import Repeats
 from olmix.report.svg import (
     BOLD,
     GROUP,
@@ -125,8 +127,11 @@ def leaf_tip(data: ReportData, leaf: Leaf) -> str:
     return "\n".join([*lines, f"ratio frozen in {leaf.virtual}"] if leaf.virtual else lines)
 
 
-def gains(data: ReportData) -> Markup:
-    """Predicted (diamond) and measured (dot, ± 1 standard error) gain of the mean and of each task, in percent."""
+def gains(data: ReportData, expected: str = "predicted", by: str = "predicted by the law") -> Markup:
+    """Predicted (diamond) and measured (dot, ± 1 standard error) gain of the mean and of each task, in percent.
+
+    expected, by: what the predictions are called, if they are not those of laws.
+    """
     rows = _gain_rows(data)
     shown = [gain for _, gain in rows if gain is not None]
     ends = [gain.predicted_low for gain in shown] + [gain.predicted_high for gain in shown]
@@ -144,11 +149,11 @@ def gains(data: ReportData) -> Markup:
     predicted = any(math.isfinite(gain.predicted) for gain in shown)
     parts = [
         x_axis(scale, top, bottom, " %", "gain in BPB against the prior (right is better)"),
-        key(left + 8, 16, _gain_legend(data, predicted)),
+        key(left + 8, 16, _gain_legend(data, predicted, by)),
         text(right + 192, top - 8, "measured", "head", "end"),
     ]
     if predicted:
-        parts.append(text(right + 80, top - 8, "predicted", "head", "end"))
+        parts.append(text(right + 80, top - 8, expected, "head", "end"))
     for (name, gain), (y, height) in zip(rows, places, strict=True):
         if gain is None:
             parts.append(row_label(name, left - 8, y + 1, (left - 10) / GROUP, "group"))
@@ -157,7 +162,7 @@ def gains(data: ReportData) -> Markup:
         tip = name
         if predicted:
             content.append(text(right + 80, y + 4, show.signed(gain.predicted, 1, " %"), "value soft", "end"))
-            tip += f"\npredicted {_change(gain.prior_predicted, gain.proposal_predicted)}"
+            tip += f"\n{expected} {_change(gain.prior_predicted, gain.proposal_predicted)}"
             if data.uncertainty is not None and gain.interval:
                 tip += f"\n{data.uncertainty.interval} of the gain {gain.interval} %"
         content.append(text(right + 192, y + 4, measured_gain(gain), "value", "end"))
@@ -177,11 +182,11 @@ def _gain_rows(data: ReportData) -> list[tuple[str, Gain | None]]:
     return rows
 
 
-def _gain_legend(data: ReportData, predicted: bool) -> list[tuple[Markup, str]]:
+def _gain_legend(data: ReportData, predicted: bool, by: str) -> list[tuple[Markup, str]]:
     marks = []
     if predicted:
         known = f", {data.uncertainty.interval}" if data.uncertainty and data.headline.interval else ""
-        marks.append((diamond(0, 0, 6.5, "predicted"), f"predicted by the law{known}"))
+        marks.append((diamond(0, 0, 6.5, "predicted"), f"{by}{known}"))
     if data.headline.seeds:
         legend = f"measured, {show.counted(data.headline.seeds, 'seed')}"
         legend += ", ± 1 standard error" if data.headline.seeds > 1 else ""
@@ -297,3 +302,25 @@ def noise(data: ReportData) -> Markup:
         tip = f"{name}\nswarm sd {show.number(signal, 4)} BPB\nseed sd {show.number(seed, 4)} BPB"
         parts.append(row(tip, 0, y - height / 2, WIDTH, height, *content))
     return drawing(WIDTH, bottom + 44, "Spread over mixtures and over seeds of each task", *parts)
+
+
+def repeats(found: Repeats) -> Markup:
+    """Mean BPB of each seed around that of its mixture, a row per mixture; the pooled standard deviation is shaded."""
+    deviations = found.mean - found.mean.mean(axis=1, keepdims=True)
+    reach = 1.15 * max(float(np.abs(deviations).max()), found.sd, 1e-6)
+    left, right = gutter(text_width(name) for name in found.mixtures), WIDTH - 100
+    scale = Scale(-reach, reach, left + 8, right)
+    top = 50
+    places, bottom = _rows([(name, left - 10) for name in found.mixtures], top)
+    parts = [
+        rect(scale(-found.sd), top, scale(found.sd) - scale(-found.sd), bottom - top, "prior"),
+        x_axis(scale, top, bottom, "", "mean BPB around the mean of the mixture's seeds"),
+        key(left + 8, 16, [(dot(0, 0, 4, "seed"), "one seed"), (rect(-8, -7, 16, 14, "prior", 1), "± 1 sd, pooled")]),
+        text(right + 92, top - 8, "sd", "head", "end"),
+    ]
+    for name, values, sd, (y, height) in zip(found.mixtures, deviations, found.sds, places, strict=True):
+        content = [row_label(name, left - 8, y, left - 10), *(dot(scale(value), y, 4, "seed") for value in values)]
+        content.append(text(right + 92, y + 4, show.number(sd, 4), "value", "end"))
+        listed = "\n".join(f"seed {seed}: {show.signed(v, 4)}" for seed, v in zip(found.seeds, values, strict=True))
+        parts.append(row(f"{name}\n{listed}", 0, y - height / 2, WIDTH, height, *content))
+    return drawing(WIDTH, bottom + 44, "Scores of each seed around the mean of its mixture", *parts)

@@ -1,6 +1,9 @@
 """Numbers as a reader wants them. Whatever is missing or not finite is an en dash."""
 
+import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 DASH = "–"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -141,3 +144,14 @@ def sortable(value: float | None) -> str:
 
 def _three_digits(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def as_json(value: Any) -> str:
+    """A JSON document; entries that are not known (NaN) are left out."""
+    return json.dumps(_known(value), indent=1, allow_nan=False) + "\n"
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _known(v) for k, v in value.items() if not (isinstance(v, float) and math.isnan(v))}
+    return value

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from olmix.evaluation.items import items_key, read_sizes
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params, RegressionParams
+from olmix.plan.asked import PRIOR
 from olmix.plan.plan import Plan
 from olmix.regression.fit import read_heldout, read_laws
 from olmix.regression.log_linear import LogLinear
@@ -18,6 +19,7 @@ from olmix.regression.targets import Targets, choose_targets
 from olmix.report import format as show
 from olmix.report.data import Task, spread
 from olmix.report.laws import Laws, Noise, TaskNoise, Use
+from olmix.report.repeats import Repeats
 from olmix.solve.safety import PlanSafety
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
 from olmix.store import Store
@@ -37,18 +39,31 @@ class TaskScores:
     """(S, n) scores of the prior, one per validation seed."""
     proposal: Floats
     """(S, n) scores of the proposal, paired by seed."""
+    by_seed: tuple[Floats, ...] = ()
+    """(S, n) scores of each mixture that was trained with several seeds: prior, proposal, and those repeated."""
 
     @classmethod
-    def of(cls, plan: Plan, store: Store) -> "TaskScores":
-        """Scores of a finished plan. Without laws every task is a target."""
+    def of(cls, plan: Plan, store: Store, repeats: Repeats | None = None) -> "TaskScores":
+        """Scores of a finished plan."""
         tasks = tuple(task.name for task in plan.tasks)
         prior_of = {run.spec.seed: run.evaluation for run in plan.prior_runs}
-        prior = [read_scores(EVALUATION, prior_of[run.seed], "scores.json", tasks, store) for run in plan.validation]
-        proposal = [read_scores(VALIDATION, run.key, "evaluation/scores.json", tasks, store) for run in plan.validation]
         shape = (len(plan.validation), len(tasks))
-        targets = choose_targets(plan.tasks, RegressionParams()) if plan.law is None else read_laws(plan, store).targets
+        prior = np.reshape(
+            [read_scores(EVALUATION, prior_of[run.seed], "scores.json", tasks, store) for run in plan.validation], shape
+        )
+        proposal = np.reshape(
+            [read_scores(VALIDATION, run.key, "evaluation/scores.json", tasks, store) for run in plan.validation], shape
+        )
         swarm = read_table(plan, plan.fitted, store).scores
-        return cls(tasks, targets, swarm, np.reshape(prior, shape), np.reshape(proposal, shape))
+        of_prior = {run.seed: scores for run, scores in zip(plan.validation, prior, strict=True)}
+        others, seeds = [], repeats.seeds if repeats else ()
+        for mixture, scores in zip(repeats.mixtures, repeats.scores, strict=True) if repeats else ():
+            if mixture == PRIOR:
+                of_prior |= dict(zip(seeds, scores, strict=True))
+            else:
+                others.append(scores)
+        by_seed = (np.reshape(list(of_prior.values()), (-1, len(tasks))), proposal, *others)
+        return cls(tasks, read_targets(plan, store), swarm, prior, proposal, by_seed)
 
     def of_targets(self, scores: Floats) -> Floats:
         """Scores (K, l) of the targets from those of the tasks (K, n)."""
@@ -57,7 +72,12 @@ class TaskScores:
     @property
     def mean_noise(self) -> float:
         """Standard deviation of the mean score over seeds."""
-        return pooled_sd(*(self.of_targets(scores) @ self.targets.weights for scores in (self.prior, self.proposal)))
+        return pooled_sd(*(self.of_targets(scores) @ self.targets.weights for scores in self.by_seed))
+
+
+def read_targets(plan: Plan, store: Store) -> Targets:
+    """What the laws are fitted to; without laws every task is a target."""
+    return choose_targets(plan.tasks, RegressionParams()) if plan.law is None else read_laws(plan, store).targets
 
 
 def collect_tasks(
@@ -67,6 +87,7 @@ def collect_tasks(
     items = read_sizes(store, items_key(plan.suite, params.tokenizer.digest))
     observed, prior, proposal = map(scores.of_targets, (scores.swarm, scores.prior, scores.proposal))
     laws = _Predictions.of(plan, weights, safety, store)
+    by_seed = [scores.of_targets(group) for group in scores.by_seed]
     return tuple(
         Task(
             name=target.name,
@@ -80,7 +101,7 @@ def collect_tasks(
             proposal_predicted=float(laws.at_proposal[i]),
             prior_measured=tuple(prior[:, i].tolist()),
             proposal_measured=tuple(proposal[:, i].tolist()),
-            noise_sd=pooled_sd(prior[:, i], proposal[:, i]),
+            noise_sd=pooled_sd(*(group[:, i] for group in by_seed)),
             c=float(laws.c[i]),
             penalty=float(laws.penalty[i]),
         )
@@ -146,7 +167,7 @@ def collect_noise(plan: Plan, params: RegressionParams, scores: TaskScores) -> N
             name=task.name,
             family=task.family,
             swarm_sd=spread(scores.swarm[:, i]),
-            seed_sd=pooled_sd(scores.prior[:, i], scores.proposal[:, i]),
+            seed_sd=pooled_sd(*(group[:, i] for group in scores.by_seed)),
             ratio_at_prior=targets.signal_to_noise.get(task.name, math.nan),
             use=use.get(task.name, "kept"),
         )

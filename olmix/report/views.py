@@ -4,7 +4,6 @@ A view has fixed names, so it says which plan it shows by a stamp file whose nam
 is what makes Snakemake write the view again.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import yaml
 from olmix.params import Params
 from olmix.plan.plan import Plan
 from olmix.regression.table import read_table
+from olmix.report import format as show
 from olmix.report.data import ReportData, correlation
 from olmix.report.page import picture, render
 from olmix.report.stamp import publish_view
@@ -53,12 +53,12 @@ def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
 
 def write_report(data: ReportData, root: Path) -> None:
     """`results/report.html` and `results/mixture.svg` for people, `results/metrics.json` for `dvc metrics`."""
-    files = {"report.html": render(data), "mixture.svg": picture(data), "metrics.json": _json(metrics(data))}
+    files = {"report.html": render(data), "mixture.svg": picture(data), "metrics.json": show.as_json(metrics(data))}
     publish_view("report", data.plan_key, root, files)
 
 
 def metrics(data: ReportData) -> dict[str, Any]:
-    """The numbers worth comparing between experiments; what is unknown is left out."""
+    """The numbers worth comparing between experiments; NaN where one is unknown."""
     gain = data.headline
     values = {
         "prior_bpb": {"predicted": gain.prior_predicted, "measured": _mean(gain.prior_measured)},
@@ -79,18 +79,20 @@ def metrics(data: ReportData) -> dict[str, Any]:
     }
     if data.uncertainty:
         values["uncertainty"] = {"regret_bpb": data.uncertainty.regret}
+    if data.repeats:
+        low, high = data.repeats.interval
+        values["repeats"] = {"seed_sd": data.repeats.sd, "seed_sd_low": low, "seed_sd_high": high}
+    if data.target:
+        at_target = data.at_target.headline
+        values["target_gain_percent"] = {"measured": at_target.measured, "standard_error": at_target.standard_error}
     if data.reuse:
         values["reuse"] = {
             "recomputed_weight": data.reuse.recomputed_weight,
             "coupling": data.reuse.kappa,
             "gap_bpb": data.reuse.gap,
         }
-    return {name: {k: v for k, v in group.items() if math.isfinite(v)} for name, group in values.items()}
+    return values
 
 
 def _mean(values: tuple[float, ...]) -> float:
     return float(np.mean(values)) if values else math.nan
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, allow_nan=False) + "\n"

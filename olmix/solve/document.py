@@ -20,7 +20,7 @@ def mixture_document(plan: Plan, params: Params, store: Store) -> dict[str, Any]
         "strategy": plan.strategy,
         "update": plan.update,
         "objective": solved["objective"],
-        "target": params.target.model_dump(),
+        "target": params.target.model_dump(exclude={"run"}),
         "virtual": plan.virtual,
         "weights": {leaf.name: float(w) for leaf, w in zip(plan.leaves, weights, strict=True)},
         "leaves": {

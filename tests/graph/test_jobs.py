@@ -91,7 +91,7 @@ def test_a_job_stages_the_runs_of_others_which_only_put_them_in_place(project, f
         assert "step" in (project / f"logs/proxy/{key}.log").read_text()
     code = "import sys\nfrom olmix.__main__ import main\nmain()\nassert not {'numpy', 'typer'} & set(sys.modules)\n"
     log = f"logs/proxy/{second}.log"
-    for kind, key in [("proxy", second), ("evaluation", Project.load(project).plan().run(second).evaluation)]:
+    for kind, key in [("proxy", second), ("evaluation", Project.load(project).run(second).evaluation)]:
         command = [sys.executable, "-c", code, "make", "--log", log, kind, key, "--threads", "1"]
         done = subprocess.run(command, cwd=project, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

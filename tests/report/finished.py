@@ -59,7 +59,7 @@ class Finished:
     @property
     def report(self) -> ReportData:
         """Its report."""
-        return collect(self.plan, self.params, self.ancestors, self.store, "project", "today")
+        return collect(self.plan, self.params, self.ancestors, {}, self.store, "project", "today")
 
 
 def finish(

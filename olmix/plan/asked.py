@@ -1,0 +1,196 @@
+"""Runs that are made when asked for by name and are no part of a plan: repeats over seeds, and the target model."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, field_validator
+
+from olmix.digest import digest
+from olmix.errors import InputError
+from olmix.evaluation.spec import evaluation_key
+from olmix.params import NoiseParams, Params, ProxyParams
+from olmix.plan.plan import Plan, PlannedRun, PlannedValidation, find
+from olmix.plan.runs import Runs
+from olmix.schema import read_yaml
+from olmix.solve.spec import validation_key
+
+Floats = NDArray[np.float64]
+
+PRIOR = "prior"
+PROPOSAL = "proposal"
+
+NOISE = "noise"
+"""Name of the view of the repeats."""
+
+TARGET = "target"
+"""Name of the view of the target runs."""
+
+_SUM = 1e-6
+
+
+def noise_key(plan: str, params: NoiseParams) -> str:
+    """Key of what the repeats show: the plan, whose key covers all runs, and what is repeated."""
+    return digest({"plan": plan, "noise": params.model_dump(mode="json")})
+
+
+def target_key(plan: str, params: Params, given: Mapping[str, Mapping[str, float]]) -> str:
+    """Key of what the target runs show: the plan, the target model and the given mixtures."""
+    run = params.target.run
+    return digest({"plan": plan, "run": run and run.model_dump(mode="json", exclude={"mixtures"}), "mixtures": given})
+
+
+@dataclass(frozen=True)
+class TargetRuns:
+    """Runs of the target model (paper, section 3.1: what the mixture is for), one per mixture and seed."""
+
+    params: Params
+    """The settings with the target model in place of the proxy."""
+    mixtures: dict[str, list[PlannedRun]]
+    """Runs of the prior and of given mixtures, by the name of the mixture."""
+    proposal: list[PlannedValidation]
+    """Runs of the proposal, with the seeds of the others; its mixture is known once it is solved."""
+
+    @classmethod
+    def of(cls, plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]]) -> "TargetRuns":
+        """given: weights by leaf name of mixtures by name. Raises InputError for a budget that cannot be met."""
+        settings = target_settings(params)
+        run = params.target.run
+        if settings is None or run is None:
+            raise InputError(
+                "params.yaml: target.run: missing; it says which model `snakemake target` trains, such as "
+                "{model: 30M, tokens: 1x}"
+            )
+        runs = Runs(plan.leaves, settings, plan.suite, plan.vocabulary)
+        if runs.tokens == 0:
+            raise InputError(f"params.yaml: target.run.tokens: {run.tokens} is less than one batch")
+        length = settings.proxy.sequence_length
+        for leaf in plan.leaves:
+            if leaf.tokens <= length:
+                raise InputError(
+                    f"params.yaml: target.run.sequence_length: {length:,}; {leaf.name} has {leaf.tokens:,} tokens, "
+                    "fewer than a sequence needs"
+                )
+        weights = {PRIOR: np.array([leaf.prior for leaf in plan.leaves])}
+        weights |= {name: _weights(name, mixture, plan) for name, mixture in given.items()}
+        seeds = range(settings.proxy.seed, settings.proxy.seed + run.seeds)
+        mixtures = {
+            name: [runs.plan(f"target-{name}-seed-{seed}", mixture, seed) for seed in seeds]
+            for name, mixture in weights.items()
+        }
+        proposal = [
+            PlannedValidation(seed=seed, key=validation_key(plan.proposal, plan.suite, runs.template(seed)))
+            for seed in seeds
+        ]
+        return cls(settings, mixtures, proposal)
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """Runs whose mixture is known without a proposal."""
+        return [run for runs in self.mixtures.values() for run in runs]
+
+    def validation_run(self, key: str) -> PlannedValidation:
+        """The run of the proposal with a key. Raises InputError for another key."""
+        return find(self.proposal, "key", key)
+
+
+def target_settings(params: Params) -> Params | None:
+    """The settings with the model of `target.run` in place of the proxy; None without one."""
+    run = params.target.run
+    if run is None:
+        return None
+    given: dict[str, Any] = run.model_dump(exclude_none=True, exclude={"seeds", "mixtures"})
+    proxy = ProxyParams.model_validate(params.proxy.model_dump() | given)
+    return params.model_copy(update={"proxy": proxy})
+
+
+def _weights(name: str, mixture: Mapping[str, float], plan: Plan) -> Floats:
+    leaves = [leaf.name for leaf in plan.leaves]
+    if unknown := [leaf for leaf in mixture if leaf not in leaves]:
+        raise InputError(
+            f"params.yaml: target.run.mixtures: {name}: {unknown[0]!r} is no leaf of the domain set; "
+            f"allowed: {', '.join(leaves)}"
+        )
+    return np.array([mixture.get(leaf, 0.0) for leaf in leaves])
+
+
+def repeated_runs(plan: Plan, params: NoiseParams) -> dict[str, list[PlannedRun]]:
+    """Name of each repeated mixture → its runs, one per seed: the prior and the most different ones of the swarm.
+
+    The first seed of each is a run that the plan has already.
+    """
+    swarm = [*plan.swarm, *plan.evidence]
+    leaves = [leaf.name for leaf in plan.leaves]
+    prior = np.array([leaf.prior for leaf in plan.leaves])
+    mixtures = np.array([[run.mixture.get(leaf, 0.0) for leaf in leaves] for run in swarm]).reshape(-1, len(leaves))
+    chosen = [swarm[i] for i in most_different(mixtures, prior, params.mixtures)]
+    repeated = {PRIOR: plan.prior_runs[0]} if plan.prior_runs else {}
+    repeated |= {run.name: run for run in chosen}
+    return {
+        name: [_with_seed(run, name, run.spec.seed + i, plan.suite) for i in range(params.seeds)]
+        for name, run in repeated.items()
+    }
+
+
+def _with_seed(run: PlannedRun, name: str, seed: int, suite: str) -> PlannedRun:
+    """The same tokens with another seed of initialisation and data order."""
+    spec = run.spec.model_copy(update={"seed": seed})
+    return PlannedRun(
+        name=f"{name}-seed-{seed}",
+        mixture=run.mixture,
+        spec=spec,
+        key=spec.key,
+        evaluation=evaluation_key(spec.key, suite),
+    )
+
+
+def most_different(mixtures: Floats, first: Floats, count: int) -> list[int]:
+    """Rows of mixtures (K, m), each as far in total variation as any from `first` (m,) and from the rows before it."""
+    chosen: list[int] = []
+    distance = np.abs(mixtures - first).sum(axis=1)
+    while len(chosen) < min(count, len(mixtures)):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.abs(mixtures - mixtures[chosen[-1]]).sum(axis=1))
+        distance[chosen] = -1.0
+    return chosen
+
+
+def stages(
+    plans: Iterable[Plan], params: Params, given: Mapping[str, Mapping[str, float]]
+) -> Iterator[tuple[Params, Sequence[PlannedRun]]]:
+    """Runs round by round, then those asked for by name, with the settings that they are made with."""
+    last = None
+    for last in plans:
+        yield params, last.runs
+    if last:
+        yield params, [run for runs in repeated_runs(last, params.noise).values() for run in runs]
+        if params.target.run:
+            target = TargetRuns.of(last, params, given)
+            yield target.params, target.runs
+
+
+def find_run(stages: Iterable[tuple[Params, Sequence[PlannedRun]]], field: str, key: str) -> PlannedRun:
+    """The first run of the stages with a key in a field. Raises InputError for a key that is not planned."""
+    return find((run for _, runs in stages for run in runs), field, key)
+
+
+class _MixtureFile(BaseModel):
+    """The one field of a mixture file that matters here."""
+
+    weights: dict[str, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]] = Field(min_length=1)
+
+    @field_validator("weights")
+    @classmethod
+    def _sum_to_one(cls, weights: dict[str, float]) -> dict[str, float]:
+        if abs(math.fsum(weights.values()) - 1) > _SUM:
+            raise ValueError(f"weights sum to {math.fsum(weights.values()):.12g}; allowed: 1")
+        return weights
+
+
+def read_mixtures(files: Iterable[str], root: Path) -> dict[str, dict[str, float]]:
+    """Weight per leaf name of each mixture file, by the name of the file. Raises InputError naming the file."""
+    return {Path(file).stem: read_yaml(root / file, _MixtureFile).weights for file in files}
