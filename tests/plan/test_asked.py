@@ -154,7 +154,7 @@ def test_mixture_files_with_mistakes(tmp_path, text, message):
 def test_mixture_files(tmp_path):
     (tmp_path / "mine.yaml").write_text("objective: 1.5\nweights: {code: 0.25, maths: 0.75}\n")
     assert read_mixtures(["mine.yaml"], tmp_path) == {"mine": {"code": 0.25, "maths": 0.75}}
-    with pytest.raises(InputError, match="gone.yaml: no such file"):
+    with pytest.raises(InputError, match=r"gone\.yaml: no such file"):
         read_mixtures(["gone.yaml"], tmp_path)
 
 
