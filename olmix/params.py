@@ -174,6 +174,9 @@ class ProxyParams(Section):
     """Share of the steps with linear warm-up."""
     final_learning_rate: float = Field(0.0, ge=0, le=1)
     """Learning rate at the end of the cosine, as a share of the peak."""
+    average_weights: float = Field(0.0, ge=0, lt=1)
+    """Share of the steps, the last ones, whose weights are averaged into the finished model; 0 takes those of the last
+    step (docs/proxies.md)."""
     weight_decay: float = Field(0.1, ge=0)
     """AdamW weight decay on matrices."""
     betas: tuple[float, float] = (0.9, 0.95)

@@ -200,5 +200,6 @@ class Project:
 def run_settings(params: Params) -> str:
     """Digest of everything that makes two runs on the same mixture comparable."""
     unused = set() if params.proxy.command else {"command", "command_version", "command_writes"}
+    unused |= set() if params.proxy.average_weights else {"average_weights"}
     proxy = params.proxy.model_dump(mode="json", exclude=unused | NOT_KEYED["proxy"])
     return digest({"proxy": proxy, "tokenizer": params.tokenizer.digest})

@@ -82,7 +82,7 @@ def memory_per_job(params: Params, vocabulary: int) -> int:
     if proxy.command is not None:
         return _LEAST_MEMORY
     batch = Budget.of(proxy, vocabulary).batch_size * proxy.sequence_length
-    needed = training_memory(resolve(proxy.model), vocabulary, batch)
+    needed = training_memory(resolve(proxy.model), vocabulary, batch, averages=proxy.average_weights > 0)
     return max(_LEAST_MEMORY, round(1.2 * needed / 10**6))
 
 

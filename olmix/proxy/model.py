@@ -39,8 +39,12 @@ def multiplied_parameters(params: ModelParams, vocabulary: int) -> int:
     return parameter_count(params, vocabulary) - looked_up
 
 
-def training_memory(params: ModelParams, vocabulary: int, batch_tokens: int) -> int:
-    """Bytes that training takes on a CPU, about: weights, gradients and moments, logits, activations, libraries."""
+def training_memory(params: ModelParams, vocabulary: int, batch_tokens: int, averages: bool = False) -> int:
+    """Bytes that training takes on a CPU, about: weights, gradients and moments, logits, activations, libraries.
+
+    averages: whether the mean of the last weights is kept too.
+    """
     logits = 2 * max(256 * vocabulary, 1 << 21)
     activations = batch_tokens * params.layers * (20 * params.width + 4 * params.mlp_width)
-    return 4 * (4 * parameter_count(params, vocabulary) + logits + activations) + 500 * 10**6
+    copies = 5 if averages else 4
+    return 4 * (copies * parameter_count(params, vocabulary) + logits + activations) + 500 * 10**6

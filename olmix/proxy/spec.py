@@ -32,13 +32,16 @@ class Training(Section):
     weight_decay: float
     betas: tuple[float, float]
     clip: float
+    average_weights: float | None = None
+    """None is no averaging, and no part of the key."""
 
     @classmethod
     def of(cls, proxy: ProxyParams, vocabulary: int) -> "Training":
         """As the settings say, with numbers in place of `auto`."""
         budget = Budget.of(proxy, vocabulary)
-        sized = {"batch_size": budget.batch_size, "learning_rate": budget.learning_rate}
-        return cls(**{name: getattr(proxy, name) for name in cls.model_fields} | sized)
+        settings = {name: getattr(proxy, name) for name in cls.model_fields}
+        settings |= {"batch_size": budget.batch_size, "learning_rate": budget.learning_rate}
+        return cls(**settings | {"average_weights": proxy.average_weights or None})
 
 
 class Trainer(Section):

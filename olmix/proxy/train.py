@@ -15,6 +15,7 @@ from olmix.corpus.tokens import open_tokens
 from olmix.errors import RunError
 from olmix.process import stop_requests
 from olmix.proxy.adamw import AdamW, Group
+from olmix.proxy.averaging import TailAverage
 from olmix.proxy.checkpoint import Checkpoints, State
 from olmix.proxy.decoder import Decoder, new_decoder, save_decoder
 from olmix.proxy.device import Device
@@ -49,7 +50,7 @@ def train_into(
     checkpoints = Checkpoints(state, spec.key, execution.checkpoint_seconds, progress)
     run, retries = _optimise(lambda: _Run(spec, arrays, order, device, execution.compile), checkpoints, progress)
 
-    save_decoder(run.model, draft.path)
+    save_decoder(run.finished(), draft.path)
     losses = run.losses.cpu().numpy()
     np.save(draft.path / "losses.npy", losses)
     achieved = np.bincount(order.leaves, minlength=len(keys)) * length
@@ -84,6 +85,8 @@ class _Run:
             self.model.model.compile()
         self._optimiser = _adamw(self.model, spec.training)
         self.steps = len(order.leaves) // spec.training.batch_size
+        share, weights = spec.training.average_weights, dict(self.model.named_parameters())
+        self._tail = TailAverage(weights, share, self.steps) if share else None
         self.step, self.seconds = 0, 0.0
         self.losses = torch.zeros(self.steps, device=device.name)
         self.tokens_per_step = spec.training.batch_size * spec.training.sequence_length
@@ -99,6 +102,8 @@ class _Run:
         self._optimiser.step(learning_rate(self.step, self.steps, training))
         self.losses[self.step] = loss.detach()
         self.step += 1
+        if self._tail:
+            self._tail.update(self.step)
 
     @property
     def problem(self) -> str:
@@ -119,6 +124,8 @@ class _Run:
         tensors: dict[str, Tensor] = {f"weight.{name}": weight for name, weight in self.model.named_parameters()}
         tensors |= {f"mean.{name}": mean for name, mean in self._optimiser.means.items()}
         tensors |= {f"square.{name}": square for name, square in self._optimiser.squares.items()}
+        if self._tail:
+            tensors |= {f"average.{name}": average for name, average in self._tail.averages.items()}
         return State(self.step, self.seconds, tensors | {"losses": self.losses[: self.step]})
 
     def restore(self, state: State) -> None:
@@ -128,6 +135,12 @@ class _Run:
         with torch.no_grad():
             for name, tensor in self.state().tensors.items():
                 tensor.copy_(state.tensors[name])
+
+    def finished(self) -> Decoder:
+        """The model to hand over, after the last step: with averaged weights where the settings ask for it."""
+        if self._tail:
+            self._tail.replace_weights()
+        return self.model
 
 
 def _optimise(

@@ -155,3 +155,8 @@ def test_parameters_are_counted_without_the_model(params, tied):
 def test_memory_is_about_what_was_measured():
     """`python -m benchmarks.memory`: 2.45 GiB."""
     assert training_memory(PRESETS["30M"], 100_352, 8 * 1024) == pytest.approx(2.45 * 2**30, rel=0.15)
+
+
+def test_averages_take_the_memory_of_another_model():
+    more, less = (training_memory(TINY, 1000, 1024, averages) for averages in (True, False))
+    assert more - less == 4 * parameter_count(TINY, 1000)

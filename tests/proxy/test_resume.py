@@ -31,8 +31,9 @@ def silent(line):
     pass
 
 
-def spec(seed=0):
-    return RunSpec.of(PROXY, 64, seed, {A: 38_400, B: 12_800})
+def spec(seed=0, average_weights=0.0):
+    proxy = PROXY.model_copy(update={"average_weights": average_weights})
+    return RunSpec.of(proxy, 64, seed, {A: 38_400, B: 12_800})
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +46,14 @@ def leaves(put_tokens):
 def uninterrupted(store, tmp_path):
     """Payload of runs that were never interrupted, made in a store of their own."""
 
-    def make(seed=0):
+    def make(seed=0, average_weights=0.0):
         alone = Store(tmp_path / "alone")
         if not (alone.root / "tokens").exists():
             alone.root.mkdir(parents=True, exist_ok=True)
             (alone.root / "tokens").symlink_to(store.root / "tokens")
-        run_proxy(spec(seed), {}, "", alone, Execution(), silent)
-        return payload(alone, spec(seed).key)
+        made = spec(seed, average_weights)
+        run_proxy(made, {}, "", alone, Execution(), silent)
+        return payload(alone, made.key)
 
     return make
 
@@ -60,13 +62,13 @@ def payload(store, key):
     return {name: store.file("proxy", key, name).read_bytes() for name in ("model.safetensors", "losses.npy")}
 
 
-def in_a_process(root, seed):
+def in_a_process(root, seed, average_weights):
     torch.set_num_threads(1)
-    run_proxy(spec(seed), {}, "", Store(root), EVERY_STEP, silent)
+    run_proxy(spec(seed, average_weights), {}, "", Store(root), EVERY_STEP, silent)
 
 
-def start(store, seed=0):
-    process = SPAWN.Process(target=in_a_process, args=(store.root, seed))
+def start(store, seed=0, average_weights=0.0):
+    process = SPAWN.Process(target=in_a_process, args=(store.root, seed, average_weights))
     process.start()
     return process
 
@@ -102,6 +104,19 @@ def test_a_run_killed_at_twenty_random_steps_ends_with_the_same_bytes(store, uni
     assert process.exitcode == 0
     assert payload(store, key) == uninterrupted()
     assert not (store.root / ".partial" / key).exists()
+
+
+def test_a_run_killed_before_and_while_its_weights_are_averaged_ends_with_the_same_bytes(store, uninterrupted):
+    key, first_averaged = spec(0, 0.5).key, STEPS // 2 + 1
+    for step in (50, first_averaged - 1, first_averaged, 237, STEPS - 100):
+        process = start(store, 0, 0.5)
+        kill_at(step, store, process, key)
+        assert process.exitcode == -signal.SIGKILL, f"not killed before the end at step {step}"
+    process = start(store, 0, 0.5)
+    process.join(120)
+    assert process.exitcode == 0
+    assert payload(store, key) == uninterrupted(0, 0.5)
+    assert payload(store, key) != uninterrupted()
 
 
 def test_two_runs_at_once_are_killed_and_resumed_apart(store, uninterrupted):
@@ -253,6 +268,15 @@ def test_weights_that_a_last_step_has_spoilt_are_neither_saved_nor_handed_over(
     run_proxy(spec(), {}, "", store, execution, silent)
     assert store.manifest("proxy", spec().key)["facts"]["retries"][0].startswith("a weight is not finite after step")
     assert payload(store, spec().key) == expected
+
+
+@pytest.mark.parametrize("execution", [Execution(), EVERY_STEP], ids=["from the start", "from a checkpoint"])
+def test_weights_spoilt_while_they_are_averaged_leave_no_trace(store, uninterrupted, monkeypatch, execution):
+    expected = uninterrupted(0, 0.5)
+    spoil(monkeypatch, [320])
+    run_proxy(spec(0, 0.5), {}, "", store, execution, silent)
+    assert store.manifest("proxy", spec(0, 0.5).key)["facts"]["retries"] == ["the loss is nan at step 320 of 400"]
+    assert payload(store, spec(0, 0.5).key) == expected
 
 
 def test_a_run_that_fails_twice_says_where_and_keeps_its_good_state(store, uninterrupted, monkeypatch):
