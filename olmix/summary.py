@@ -15,7 +15,7 @@ from olmix.plan.ledger import mean_run, spending
 from olmix.plan.plan import Plan
 from olmix.project import Project
 from olmix.proxy.ladder import Budget
-from olmix.proxy.model import parameter_count, resolve
+from olmix.proxy.model import multiplied_parameters, resolve
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
 from olmix.report.stamp import stamp
@@ -80,7 +80,7 @@ def summarise_plan(project: Project) -> dict[str, Any]:
         "free": [c.name for c in request.coordinates if not c.virtual],
         "proxy": {
             "model": proxy.model if isinstance(proxy.model, str) else "of your own",
-            "parameters": parameter_count(resolve(proxy.model), vocabulary),
+            "parameters": multiplied_parameters(resolve(proxy.model), vocabulary),
             **asdict(budget),
         },
         "runs": {"total": total, "cached": cached, "to_run": total - cached},

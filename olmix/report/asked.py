@@ -15,7 +15,7 @@ from olmix.params import NoiseParams, Params
 from olmix.plan.asked import NOISE, PRIOR, PROPOSAL, TARGET, TargetRuns, noise_key, repeated_runs, target_key
 from olmix.plan.plan import Plan
 from olmix.proxy.ladder import Budget
-from olmix.proxy.model import parameter_count, resolve
+from olmix.proxy.model import multiplied_parameters, resolve
 from olmix.regression.table import read_scores, read_table
 from olmix.report import format as show
 from olmix.report.data import Target, Task, spread
@@ -117,8 +117,8 @@ def collect_target(plan: Plan, params: Params, given: Given, tasks: Sequence[Tas
     prior, proposal = scores.of_targets(PRIOR), scores.of_targets(PROPOSAL)
     size, proxy = runs.params.proxy, params.proxy
     return Target(
-        parameters=parameter_count(resolve(size.model), plan.vocabulary),
-        proxy_parameters=parameter_count(resolve(proxy.model), plan.vocabulary),
+        parameters=multiplied_parameters(resolve(size.model), plan.vocabulary),
+        proxy_parameters=multiplied_parameters(resolve(proxy.model), plan.vocabulary),
         tokens=Budget.of(size, plan.vocabulary).tokens,
         proxy_tokens=Budget.of(proxy, plan.vocabulary).tokens,
         tasks=tuple(
@@ -143,7 +143,7 @@ def write_target(plan: Plan, params: Params, given: Given, store: Store, root: P
     gains = {name: scores.gain(name) for name in scores.of if name != PRIOR}
     mean = {name: (scores.of_targets(name) @ scores.targets.weights).tolist() for name in scores.of}
     document: dict[str, Any] = {
-        "parameters": parameter_count(resolve(runs.params.proxy.model), plan.vocabulary),
+        "parameters": multiplied_parameters(resolve(runs.params.proxy.model), plan.vocabulary),
         "tokens": Budget.of(runs.params.proxy, plan.vocabulary).tokens,
         "bpb": mean,
         "gain_percent": {

@@ -110,7 +110,7 @@ class Target:
     """The target model trained on the prior, the proposal and given mixtures, with the same seeds each."""
 
     parameters: int
-    """Parameters, embeddings included."""
+    """Parameters, input embeddings aside."""
     proxy_parameters: int
     tokens: int
     """Tokens of one run."""
