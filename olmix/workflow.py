@@ -11,7 +11,7 @@ from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, results_key
-from olmix.plan.runs import memory_per_job, runs_per_job
+from olmix.plan.runs import gpu_memory_to_score, gpu_memory_to_train, memory_per_job, runs_per_job
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
@@ -127,6 +127,14 @@ class Workflow:
         Snakemake cannot wait for a checkpoint here, but the first plan is there by now.
         """
         return memory_per_job(self.project.params, self._plan_of(1).vocabulary)
+
+    def gpu_memory(self, _: Any) -> int:
+        """MB that a job which trains takes on a GPU."""
+        return gpu_memory_to_train(self.project.params, self._plan_of(1).vocabulary)
+
+    def gpu_memory_to_score(self, _: Any) -> int:
+        """MB that an evaluation takes on a GPU."""
+        return gpu_memory_to_score(self.project.params, self._plan_of(1).vocabulary)
 
     def _waiting(self, key: str) -> list[str]:
         """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.
