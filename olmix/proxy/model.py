@@ -9,6 +9,8 @@ FEWEST_ROWS = 256
 
 _LIBRARIES = 500 * 10**6
 """Bytes that torch takes before it holds any tensor: its code on a CPU, a CUDA context on a GPU."""
+_KEPT = {"cpu": 1.0, "cuda": 2 / 3}
+"""Activations that autograd keeps, as a share of those in float32: on a GPU those of matrix products are in bf16."""
 
 # Sizes of the paper (Table 6): the head dimension and MLP width follow OLMo-core (8/3 of the width, rounded up to 256).
 PRESETS = {
@@ -50,11 +52,9 @@ def multiplied_parameters(params: ModelParams, vocabulary: int) -> int:
 def training_memory(params: ModelParams, vocabulary: int, batch_tokens: int, device: str = "cpu") -> int:
     """Bytes that training takes on a device, about: weights, gradients and moments, logits, activations, libraries."""
     rows = max(FEWEST_ROWS, LOGITS_AT_ONCE[device] // vocabulary)
-    activations = params.layers * _block_activations(params, batch_tokens)
-    return (
-        4 * (4 * parameter_count(params, vocabulary) + _logits(vocabulary, batch_tokens, rows) + activations)
-        + _LIBRARIES
-    )
+    logits = _logits(vocabulary, batch_tokens, rows)
+    activations = round(_KEPT[device] * params.layers * _block_activations(params, batch_tokens))
+    return 4 * (4 * parameter_count(params, vocabulary) + logits + activations) + _LIBRARIES
 
 
 def scoring_memory(params: ModelParams, vocabulary: int, batch_tokens: int) -> int:

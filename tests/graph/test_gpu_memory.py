@@ -80,7 +80,8 @@ def test_memory_grows_with_the_model_and_the_batch():
         sizes = [memory(each, 100_352) for each in models]
         assert sizes == sorted(set(sizes))
         assert sizes[0] > 500, "a CUDA context"
-    small, large = (gpu_memory_to_train(params(model="30M", batch_size=n), 100_352) for n in (64, 128))
+    batches = [params(model="30M", batch_size=size, sequence_length=2048) for size in (64, 128)]
+    small, large = (gpu_memory_to_train(each, 100_352) for each in batches)
     assert small < large
 
 
