@@ -17,6 +17,8 @@ import json, sys
 from pathlib import Path
 from olmix.proxy.gpu import claim_gpu
 say = lambda line: print(line, flush=True)
+say("ready")
+sys.stdin.readline()
 with claim_gpu(json.loads(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), say) as gpu:
     say(gpu)
     sys.stdin.read()
@@ -76,36 +78,43 @@ def test_what_fits_on_no_gpu_gets_the_largest_to_itself(tmp_path, start):
     gpus = {"small": 40, "large": 80}
     with ExitStack() as stack:
         assert claims(stack, tmp_path, gpus, 500, 40) == ["large", "small"]
-        assert "waits for 1 MB on a GPU" in start(gpus, 1).stdout.readline()
+        assert "waits for 1 MB on a GPU" in start(gpus, 1)[0].stdout.readline()
 
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a process that claims memory, says where and keeps it until its input ends."""
+    """Starts processes that claim memory at the same time, say where and keep it until their input ends."""
     with ExitStack() as stack:
 
-        def begin(gpus, needed):
+        def begin(gpus, needed, count=1):
             command = [sys.executable, "-c", JOB, json.dumps(gpus), str(needed), str(tmp_path)]
-            job = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            stack.callback(job.__exit__, None, None, None)
-            stack.callback(job.kill)
-            return job
+            jobs = []
+            for _ in range(count):
+                job = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                stack.callback(job.__exit__, None, None, None)
+                stack.callback(job.kill)
+                jobs.append(job)
+            for job in jobs:
+                assert job.stdout.readline() == "ready\n"
+            for job in jobs:
+                job.stdin.write("\n")
+                job.stdin.flush()
+            return jobs
 
         yield begin
 
 
 def test_processes_that_start_at_once_spread_evenly(start):
-    gpus = dict.fromkeys("abc", 80)
-    jobs = [start(gpus, 30) for _ in range(6)]
-    assert sorted(job.stdout.readline().strip() for job in jobs) == [*"aabbcc"]
+    jobs = start(dict.fromkeys("abcd", 80), 30, count=8)
+    assert sorted(job.stdout.readline().strip() for job in jobs) == [*"aabbccdd"]
 
 
 @pytest.mark.parametrize("end", ["killed", "done"])
 def test_a_run_waits_until_one_before_it_ends_in_whatever_way(start, end):
     gpus = {"a": 80, "b": 80}
-    jobs = [start(gpus, 30) for _ in range(4)]
+    jobs = start(gpus, 30, count=4)
     found = [job.stdout.readline().strip() for job in jobs]
-    late = start(gpus, 30)
+    [late] = start(gpus, 30)
     assert late.stdout.readline() == "waits for 30 MB on a GPU\n", "160 MB are enough for five, but not in one piece"
     if end == "killed":
         jobs[2].send_signal(signal.SIGKILL)
