@@ -15,6 +15,7 @@ from olmix.errors import InputError, RunError, WorkError
 from olmix.plan.plan import KIND as PLAN
 from olmix.process import die_with_parent, keep_freed_memory
 from olmix.project import Project
+from olmix.proxy.gpu import use_gpu
 from olmix.proxy.spec import Execution
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -26,6 +27,7 @@ INPUT_ERROR = Path("logs/input-error.txt")
 
 Key = Annotated[str, typer.Argument(help="Key of the artefact.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.", min=1)]
+GpuMemory = Annotated[int, typer.Option(help="MB to wait for on a GPU, if there is one; 0: do not choose one.", min=0)]
 
 
 _log: TextIO | None = None
@@ -274,6 +276,7 @@ def proxy(
     key: Key,
     also: Annotated[list[str] | None, typer.Option(help="Key of a run to train after it, for its own job.")] = None,
     threads: Threads = 1,
+    gpu_mb: GpuMemory = 0,
 ) -> None:
     """Train one proxy or several in turn, and score each while the model is in memory."""
     from olmix.evaluation.evaluate import stage_evaluation
@@ -283,31 +286,34 @@ def proxy(
     items, store, execution = project.items_key, project.store, Execution.of(project.params.proxy, threads)
     names = {tokens: leaf.name for tokens, leaf in zip(project.tokens_keys, project.leaves, strict=True)}
     failures = []
-    for each in (key, *(also or ())):
-        run = project.run(each)
-        with _log_of(each):
-            say = _say_of(run.name)
-            try:
-                made = run_proxy(run.spec, names, items, store, execution, say, staged=each != key)
-            except RunError as error:
-                failures.append(each)
-                store.note_failure(each, str(error))
-                say(str(error))
-                continue
-            if made:
-                stage_evaluation(run.spec, made, project.suite.content, items, store, threads, say)
+    with use_gpu(gpu_mb, _say):
+        for each in (key, *(also or ())):
+            run = project.run(each)
+            with _log_of(each):
+                say = _say_of(run.name)
+                try:
+                    made = run_proxy(run.spec, names, items, store, execution, say, staged=each != key)
+                except RunError as error:
+                    failures.append(each)
+                    store.note_failure(each, str(error))
+                    say(str(error))
+                    continue
+                if made:
+                    stage_evaluation(run.spec, made, project.suite.content, items, store, threads, say)
     if key in failures:  # the others have jobs of their own, which try again
         raise RunError("the run failed")
 
 
 @make.command()
-def evaluation(key: Key, threads: Threads = 1) -> None:
+def evaluation(key: Key, threads: Threads = 1, gpu_mb: GpuMemory = 0) -> None:
     """Score one proxy on the suite."""
     from olmix.evaluation.evaluate import evaluate
 
     project = Project.load()
     run = project.evaluated_run(key)
-    evaluate(run.spec, project.suite.content, project.items_key, project.store, threads, _say_of(run.name))
+    say = _say_of(run.name)
+    with use_gpu(gpu_mb, say):
+        evaluate(run.spec, project.suite.content, project.items_key, project.store, threads, say)
 
 
 @make.command()
@@ -330,7 +336,7 @@ def proposal(key: Key) -> None:
 
 
 @make.command()
-def validation(key: Key, threads: Threads = 1) -> None:
+def validation(key: Key, threads: Threads = 1, gpu_mb: GpuMemory = 0) -> None:
     """Train and score the proposal with one seed."""
     from olmix.solve.validate import validate
 
@@ -338,7 +344,8 @@ def validation(key: Key, threads: Threads = 1) -> None:
     params, planned = project.validation(key)
     say = _say_of(f"{'proposal' if params is project.params else 'target-proposal'}-seed-{planned.seed}")
     execution = Execution.of(params.proxy, threads)
-    validate(project.plan(), planned, params, project.items_key, project.store, execution, say)
+    with use_gpu(gpu_mb, say):
+        validate(project.plan(), planned, params, project.items_key, project.store, execution, say)
 
 
 @make.command()

@@ -125,14 +125,24 @@ class Workflow:
         return waiting[1:] if waiting[:1] == [wildcards.key] else []
 
     def memory(self, wildcards: Any) -> int:
-        """MB that a job takes which trains.
+        """MB that a job takes which trains."""
+        return memory_per_job(*self._made_with(wildcards.key))
+
+    def gpu_memory(self, wildcards: Any) -> int:
+        """MB that a job which trains takes on a GPU."""
+        return gpu_memory_to_train(*self._made_with(wildcards.key))
+
+    def gpu_memory_to_score(self, wildcards: Any) -> int:
+        """MB that an evaluation takes on a GPU."""
+        return gpu_memory_to_score(*self._made_with(wildcards.key))
+
+    def _made_with(self, key: str) -> tuple[Params, int]:
+        """Settings and vocabulary that a run, evaluation or proof is made with, once its inputs have been asked for.
 
         Snakemake cannot wait for a checkpoint here, but the first plan is there by now.
         """
         params = self.project.params
-        if wildcards.key in self._of_target:
-            params = target_settings(params) or params
-        return memory_per_job(params, self._plan_of(1).vocabulary)
+        return (key in self._of_target and target_settings(params)) or params, self._plan_of(1).vocabulary
 
     def _waiting(self, key: str) -> list[str]:
         """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.
@@ -216,7 +226,7 @@ class Workflow:
         """Runs round by round, then those asked for by name, each waited for only when it is come to."""
         for params, runs in self.project.stages(map(self._plan_of, range(1, self.project.request.rounds + 1))):
             if params is not self.project.params:
-                self._of_target |= {run.key for run in runs}
+                self._of_target |= {key for run in runs for key in (run.key, run.evaluation)}
             yield params, runs
 
     def repeats(self, _: Any = None) -> list[str]:

@@ -69,11 +69,12 @@ rule validation:
     threads: 1
     resources:
         mem_mb=flow.memory,
+        gpu_mb=flow.gpu_memory,
         runtime=240,
     message:
         "Train and evaluate the proposal ({wildcards.key})"
     shell:
-        "exec olmix make --log {log} validation {wildcards.key} --threads {threads}"
+        "exec olmix make --log {log} validation {wildcards.key} --threads {threads} --gpu-mb {resources.gpu_mb}"
 
 
 rule fit:

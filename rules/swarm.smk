@@ -13,13 +13,14 @@ rule proxy:
     threads: 1
     resources:
         mem_mb=flow.memory,
+        gpu_mb=flow.gpu_memory,
         runtime=240,
     params:
         also=lambda wildcards: [f"--also {key}" for key in flow.more_runs(wildcards)],
     message:
         "Train a proxy ({wildcards.key})"
     shell:
-        "exec olmix make --log {log} proxy {wildcards.key} {params.also} --threads {threads}"
+        "exec olmix make --log {log} proxy {wildcards.key} {params.also} --threads {threads} --gpu-mb {resources.gpu_mb}"
 
 
 rule evaluation:
@@ -34,11 +35,12 @@ rule evaluation:
     threads: 1
     resources:
         mem_mb=2000,
+        gpu_mb=flow.gpu_memory_to_score,
         runtime=60,
     message:
         "Evaluate a proxy ({wildcards.key})"
     shell:
-        "exec olmix make --log {log} evaluation {wildcards.key} --threads {threads}"
+        "exec olmix make --log {log} evaluation {wildcards.key} --threads {threads} --gpu-mb {resources.gpu_mb}"
 
 
 rule swarm_table:

@@ -14,14 +14,12 @@ from torch.nn.functional import cross_entropy
 
 from olmix.errors import WorkError
 from olmix.evaluation.items import Window, read_tokens, windows
-from olmix.evaluation.spec import RECIPE
+from olmix.evaluation.spec import BATCH_TOKENS, RECIPE
 from olmix.proxy.decoder import CONFIG, load_decoder
 from olmix.proxy.device import Device
+from olmix.proxy.model import LOGITS_AT_ONCE
 from olmix.proxy.spec import RunSpec
 from olmix.store import Draft, Store, write_atomically
-
-_BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
-"""Tokens of a batch, padding included; on a CPU its logits stay in the cache."""
 
 
 class Model(Protocol):
@@ -78,7 +76,8 @@ def score_into(
 def score_windows(model: Model, scored_windows: list[Window], device: Device) -> NDArray[np.float64]:
     """Bits of each item's continuation, (items,). Batched by length; padding never reaches a scored position."""
     bits = np.zeros(1 + max(window.item for window in scored_windows))
-    for batch in _batches(scored_windows, _BATCH_TOKENS[device.name]):
+    rows = LOGITS_AT_ONCE["cuda"] // len(model.unembedding)  # a batch of a CPU is fewer
+    for batch in _batches(scored_windows, BATCH_TOKENS[device.name]):
         longest = max(len(scored_windows[i].ids) for i in batch)
         ids = torch.zeros(len(batch), longest, dtype=torch.long)
         for row, i in enumerate(batch):
@@ -88,8 +87,9 @@ def score_windows(model: Model, scored_windows: list[Window], device: Device) ->
         for row, i in enumerate(batch):
             scored[row, scored_windows[i].given - 1 : len(scored_windows[i].ids) - 1] = True
         with device.autocast():  # the vocabulary is the costly part: logits only where something is scored
-            logits = model(ids[:, :-1])[scored] @ model.unembedding.T
-        losses = cross_entropy(logits.float(), ids[:, 1:][scored], reduction="none").double().cpu().numpy()
+            parts = zip(model(ids[:, :-1])[scored].split(rows), ids[:, 1:][scored].split(rows), strict=True)
+            surprises = [cross_entropy((x @ model.unembedding.T).float(), y, reduction="none") for x, y in parts]
+        losses = torch.cat(surprises).double().cpu().numpy()
         owners = np.repeat([scored_windows[i].item for i in batch], scored.sum(1).cpu().numpy())
         np.add.at(bits, owners, losses / np.log(2))
     return bits

@@ -7,6 +7,9 @@ RECIPE = 1
 
 KIND = "evaluation"
 
+BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
+"""Tokens of a batch, padding included; on a CPU its logits stay in the cache."""
+
 
 def evaluation_key(run: str, suite_content: str) -> str:
     """Key of a run's scores: the run, the items and the scorer."""

@@ -7,18 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmix.errors import InputError
-from olmix.evaluation.spec import evaluation_key
+from olmix.evaluation.spec import BATCH_TOKENS, evaluation_key
 from olmix.params import Params
 from olmix.plan.apportion import apportion
 from olmix.plan.plan import PlannedCoordinate, PlannedImport, PlannedLeaf, PlannedRun
 from olmix.proxy.ladder import Budget
-from olmix.proxy.model import flops_per_token, resolve, training_memory
+from olmix.proxy.model import flops_per_token, resolve, scoring_memory, training_memory
 from olmix.proxy.spec import RunSpec
 
 Floats = NDArray[np.float64]
 
 _FLOPS_PER_JOB = 1.5e12  # about a minute of one core
 _LEAST_MEMORY = 2000
+_MARGIN = 1.2  # memory is estimated
 _MOST_PER_JOB = 8  # other cores want work too
 
 
@@ -83,7 +84,26 @@ def memory_per_job(params: Params, vocabulary: int) -> int:
         return _LEAST_MEMORY
     batch = Budget.of(proxy, vocabulary).batch_size * proxy.sequence_length
     needed = training_memory(resolve(proxy.model), vocabulary, batch, averages=proxy.average_weights > 0)
-    return max(_LEAST_MEMORY, round(1.2 * needed / 10**6))
+    return max(_LEAST_MEMORY, round(_MARGIN * needed / 10**6))
+
+
+def gpu_memory_to_train(params: Params, vocabulary: int) -> int:
+    """MB that a run takes on a GPU, with the scoring that follows it.
+
+    A trainer of the user's is taken to need as much as the built-in one.
+    """
+    proxy = params.proxy
+    batch = Budget.of(proxy, vocabulary).batch_size * proxy.sequence_length
+    needed = training_memory(resolve(proxy.model), vocabulary, batch, "cuda", proxy.average_weights > 0)
+    return max(round(_MARGIN * needed / 10**6), gpu_memory_to_score(params, vocabulary))
+
+
+def gpu_memory_to_score(params: Params, vocabulary: int) -> int:
+    """MB that scoring a run takes on a GPU; nothing where a command has scored it."""
+    proxy = params.proxy
+    if proxy.command is not None and proxy.command_writes == "scores":
+        return 0
+    return round(_MARGIN * scoring_memory(resolve(proxy.model), vocabulary, BATCH_TOKENS["cuda"]) / 10**6)
 
 
 def check_trained(

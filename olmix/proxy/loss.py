@@ -5,10 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_LOGITS = {"cpu": 1 << 21, "cuda": 1 << 28}
-"""Logits at once. On a CPU about 8 MB, which stay in the cache of a core between the passes over them."""
-_FEWEST_ROWS = 256
-"""Each chunk of tokens also passes over the gradient of the whole matrix."""
+from olmix.proxy.model import FEWEST_ROWS, LOGITS_AT_ONCE
 
 
 def next_token_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -33,7 +30,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             of_states, of_matrix = torch.empty_like(states), torch.zeros_like(weight)
             total = hidden.new_zeros((), dtype=torch.float32)
             tokens = len(targets)
-            rows = max(_FEWEST_ROWS, _LOGITS[kind] // len(weight))
+            rows = max(FEWEST_ROWS, LOGITS_AT_ONCE[kind] // len(weight))
             for first in range(0, tokens, rows):
                 part = slice(first, first + rows)
                 goal = targets[part, None]

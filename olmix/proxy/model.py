@@ -2,6 +2,16 @@
 
 from olmix.params import ModelParams
 
+LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 28}
+"""On a CPU about 8 MB, which stay in the cache of a core between the passes over them."""
+FEWEST_ROWS = 256
+"""Each chunk of tokens also passes over the gradient of the whole matrix."""
+
+_LIBRARIES = 500 * 10**6
+"""Bytes that torch takes before it holds any tensor: its code on a CPU, a CUDA context on a GPU."""
+_KEPT = {"cpu": 1.0, "cuda": 2 / 3}
+"""Activations that autograd keeps, as a share of those in float32: on a GPU those of matrix products are in bf16."""
+
 # Sizes of the paper (Table 6): the head dimension and MLP width follow OLMo-core (8/3 of the width, rounded up to 256).
 PRESETS = {
     "tiny": ModelParams(layers=1, heads=4, width=96, mlp_width=288, embedding_std=1.0),
@@ -39,12 +49,30 @@ def multiplied_parameters(params: ModelParams, vocabulary: int) -> int:
     return parameter_count(params, vocabulary) - looked_up
 
 
-def training_memory(params: ModelParams, vocabulary: int, batch_tokens: int, averages: bool = False) -> int:
-    """Bytes that training takes on a CPU, about: weights, gradients and moments, logits, activations, libraries.
+def training_memory(
+    params: ModelParams, vocabulary: int, batch_tokens: int, device: str = "cpu", averages: bool = False
+) -> int:
+    """Bytes that training takes on a device, about: weights, gradients and moments, logits, activations, libraries.
 
     averages: whether the mean of the last weights is kept too.
     """
-    logits = 2 * max(256 * vocabulary, 1 << 21)
-    activations = batch_tokens * params.layers * (20 * params.width + 4 * params.mlp_width)
+    rows = max(FEWEST_ROWS, LOGITS_AT_ONCE[device] // vocabulary)
+    logits = _logits(vocabulary, batch_tokens, rows)
+    activations = round(_KEPT[device] * params.layers * _block_activations(params, batch_tokens))
     copies = 5 if averages else 4
-    return 4 * (copies * parameter_count(params, vocabulary) + logits + activations) + 500 * 10**6
+    return 4 * (copies * parameter_count(params, vocabulary) + logits + activations) + _LIBRARIES
+
+
+def scoring_memory(params: ModelParams, vocabulary: int, batch_tokens: int) -> int:
+    """Bytes that scoring takes on a GPU, about: weights, logits, activations of one block, libraries."""
+    logits = _logits(vocabulary, batch_tokens, LOGITS_AT_ONCE["cuda"] // vocabulary)
+    return 4 * (parameter_count(params, vocabulary) + logits + _block_activations(params, batch_tokens)) + _LIBRARIES
+
+
+def _logits(vocabulary: int, batch_tokens: int, rows: int) -> int:
+    """Numbers: logits of a chunk of so many rows, their softmax, and what is left of the chunk before."""
+    return 3 * min(batch_tokens, rows) * vocabulary
+
+
+def _block_activations(params: ModelParams, batch_tokens: int) -> int:
+    return batch_tokens * (20 * params.width + 4 * params.mlp_width)

@@ -15,6 +15,7 @@ from olmix.evaluation.suite import read_suite
 from olmix.params import ModelParams, ProxyParams
 from olmix.proxy.decoder import new_decoder
 from olmix.proxy.device import Device
+from olmix.proxy.model import LOGITS_AT_ONCE
 from olmix.proxy.run import run_proxy
 from olmix.proxy.spec import Execution, RunSpec
 
@@ -53,6 +54,15 @@ def test_bits_are_those_of_the_definition():
     ]
     bits = score_windows(model, windows(task_tokens(*pairs), END, 32), CPU)
     assert bits == pytest.approx([bits_one_by_one(model, *pair, 32) for pair in pairs], rel=1e-4)
+
+
+@torch.inference_mode()
+def test_logits_held_at_once_do_not_matter(monkeypatch):
+    model = new_decoder(MODEL, 257, 32, seed=0)
+    made = windows(task_tokens(([1, 2], [3, 4, 5]), ([6], list(range(30)))), END, 32)
+    whole = score_windows(model, made, CPU)
+    monkeypatch.setitem(LOGITS_AT_ONCE, "cuda", 4 * 257)
+    assert score_windows(model, made, CPU) == pytest.approx(whole, rel=1e-5)
 
 
 @torch.inference_mode()

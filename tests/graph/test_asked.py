@@ -122,6 +122,11 @@ def test_memory_follows_the_model_of_a_run(project):
     small, *others = (flow.memory(SimpleNamespace(key=key)) for key in (swarm, proved, larger, proof))
     assert others[0] == small
     assert others[1] == others[2] > 1.5 * small
+    on_gpu = [flow.gpu_memory(SimpleNamespace(key=key)) for key in (swarm, larger, proof)]
+    assert on_gpu[1] == on_gpu[2] > on_gpu[0]
+    scored = [run.evaluation for run in (flow.plan.swarm[0], target.runs[0])]
+    less, more = (flow.gpu_memory_to_score(SimpleNamespace(key=key)) for key in scored)
+    assert more > less
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ def drawn(tokens=37, width=12, vocabulary=90, dtype=torch.float64):
 
 @pytest.mark.parametrize("rows", [1, 10, 256])
 def test_loss_and_gradients_are_those_of_torch(rows, monkeypatch):
-    monkeypatch.setattr(module, "_FEWEST_ROWS", rows)
-    monkeypatch.setitem(module._LOGITS, "cpu", 1)
+    monkeypatch.setattr(module, "FEWEST_ROWS", rows)
+    monkeypatch.setitem(module.LOGITS_AT_ONCE, "cpu", 1)
     states, weight, targets = drawn()
     expected = cross_entropy(states.float() @ weight.float().T, targets)
     wanted = torch.autograd.grad(3 * expected, [states, weight])
