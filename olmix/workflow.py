@@ -13,7 +13,7 @@ from olmix.params import Params
 from olmix.plan.asked import NOISE, TARGET, find_run, noise_key, repeated_runs, target_key, target_settings
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, PlannedRun, results_key
-from olmix.plan.runs import memory_per_job, runs_per_job
+from olmix.plan.runs import gpu_memory_to_score, gpu_memory_to_train, memory_per_job, runs_per_job
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW

@@ -158,5 +158,5 @@ def test_memory_is_about_what_was_measured():
 
 
 def test_averages_take_the_memory_of_another_model():
-    more, less = (training_memory(TINY, 1000, 1024, averages) for averages in (True, False))
+    more, less = (training_memory(TINY, 1000, 1024, averages=averages) for averages in (True, False))
     assert more - less == 4 * parameter_count(TINY, 1000)
