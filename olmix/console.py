@@ -26,7 +26,8 @@ def print_plan(summary: dict[str, Any]) -> None:
     proxy = summary["proxy"]
     out.print(
         f"Proxy: {proxy['model']}, {proxy['parameters']:,} parameters (input embeddings aside); "
-        f"{proxy['tokens']:,} tokens a run, {proxy['batch_size']} sequences a step, learning rate {proxy['learning_rate']:.2g}"
+        f"{proxy['tokens']:,} tokens a run, {proxy['batch_size']} sequences a step, "
+        f"learning rate {proxy['learning_rate']:.2g}"
     )
     if runs["total"] or summary["free"]:
         out.print(f"Swarm: {runs['total']} runs, {runs['cached']} in the store, {runs['to_run']} to run")

@@ -12,7 +12,7 @@ import yaml
 
 from olmix.project import Project
 from olmix.workflow import Workflow
-from tests.graph.conftest import LAW
+from tests.graph.conftest import LAW, dvc
 from tests.miniature import change_params, planned_jobs, run, snakemake
 
 MODEL = {"layers": 2, "heads": 2, "width": 48, "mlp_width": 96, "tied_embeddings": True}
@@ -58,6 +58,9 @@ def test_noise(accepted):
     assert planned_jobs(accepted) == {}
     again = snakemake(accepted, "noise")
     assert "Nothing to be done" in again.stdout + again.stderr
+    dvc(accepted, "repro")
+    assert "up to date" in dvc(accepted, "status")
+    assert keys(accepted) == before | added
     assert f"{found['sentences'][0]}" in done.stdout + done.stderr
 
 
