@@ -165,11 +165,12 @@ def _swarm(plan: Plan, store: Store) -> Swarm:
 
 
 def _rounds(plan: Plan, store: Store) -> tuple[int, ...]:
-    """Runs that each round of a growing swarm added; nothing if it does not grow, or plans of its rounds are gone."""
+    """Runs of the laws that each round of a growing swarm added; nothing if it does not grow, or plans are gone."""
     keys = [round_key(plan.key, number) for number in range(1, plan.rounds)]
     if not keys or not all(store.has(PLAN, key) for key in keys):
         return ()
-    sizes = [len(store.read_json(PLAN, key, "plan.json")["swarm"]) for key in keys] + [len(plan.swarm)]
+    before = [[run["key"] for run in store.read_json(PLAN, key, "plan.json")["swarm"]] for key in keys]
+    sizes = [len(set(swarm) - set(plan.failed)) for swarm in before] + [len(plan.fitted_swarm)]
     return tuple(count for count in np.diff(sizes, prepend=0).tolist() if count)
 
 

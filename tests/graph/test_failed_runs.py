@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 
 import pandas as pd
@@ -125,3 +126,31 @@ def test_a_run_that_came_from_elsewhere_has_not_failed(made):
     assert project.plan().results_key != project.plan_key
     assert project.plan().fitted[0].key == second.key
     (made / "kept").rename(made / f"store/proxy/{first.key}/manifest.json")
+
+
+def test_a_growing_swarm_goes_on_without_a_failed_run(made, tmp_path):
+    """A run of the first round fails: the next round is planned from the laws without it."""
+    folder = tmp_path / "growing"
+    shutil.copytree(made, folder, ignore=shutil.ignore_patterns(".snakemake", "plan", "results"))
+    swarm = {"rounds": 2, "runs_per_parameter": 2, "enough": 0.0, "max_failed": 0.2}
+    change_params(folder, swarm=swarm)
+    assert snakemake(folder, "--until", "plan").returncode == 0
+    (first,) = Project.load(folder).plans()
+    bad = first.swarm[1]
+    forget(folder, "proxy", "evaluation", "law", "proposal", "validation")
+    (folder / "bad.txt").write_text(bad.key)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert f"done without {bad.name}" in done.stderr
+    _, last = Project.load(folder).plans()
+    assert len(last.swarm) == 10
+    assert last.swarm[: len(first.swarm)] == first.swarm
+    settled = Project.load(folder).plan()
+    assert list(settled.failed) == [bad.key]
+    assert Project.load(folder).store.has("law", settled.law)
+
+    (folder / "bad.txt").write_text("")
+    assert planned_jobs(folder)["proxy"] == 1
+    assert snakemake(folder).returncode == 0
+    assert list(Project.load(folder).plans()) == [first, last]
+    assert planned_jobs(folder) == {}
