@@ -351,7 +351,7 @@ def validation(key: Key, threads: Threads = 1, gpu_mb: GpuMemory = 0) -> None:
 @make.command()
 def swarm_table() -> None:
     """The view results/swarm.csv."""
-    from olmix.report.views import write_swarm_table
+    from olmix.report.swarm_table import write_swarm_table
 
     project = Project.load()
     write_swarm_table(project.plan(), project.store, project.root)
@@ -360,7 +360,7 @@ def swarm_table() -> None:
 @make.command()
 def mixture() -> None:
     """The view results/mixture.yaml."""
-    from olmix.report.views import write_mixture
+    from olmix.solve.document import write_mixture
 
     project = Project.load()
     write_mixture(project.plan(), project.params, project.store, project.root)
@@ -415,7 +415,7 @@ def _write_report_again(project: Project) -> None:
 
 def _write_report(project: Project) -> None:
     from olmix.report.collect import collect
-    from olmix.report.views import write_report
+    from olmix.report.write import write_report
 
     created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     ancestors, given, name = project.request.ancestors, project.given_mixtures, project.root.resolve().name

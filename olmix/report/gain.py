@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit  # Student quantiles without the second that scipy.stats takes to load
 
 from olmix.report import format as show
 
@@ -82,7 +82,7 @@ class Gain:
         """Better or worse only if the 95 % Student interval of the paired difference leaves out zero."""
         if not math.isfinite(self.measured) or self.seeds < 2:
             return "unproven"
-        if not self.standard_errors > stats.t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1):
+        if not self.standard_errors > stdtrit(self.seeds - 1, (1 + CONFIDENCE) / 2):
             return "indistinguishable"
         return "better" if self.measured > 0 else "worse"
 

@@ -1,4 +1,8 @@
-"""Stamps: which plan the files of a view show."""
+"""Files in `results/`: small views on the store for today's plan, with names in place of content digests.
+
+A view has fixed names, so it says which plan it shows by a stamp, a file whose name holds the plan's key; a missing
+stamp is what makes Snakemake write the view again.
+"""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from olmix.regression.families import FAMILIES as FAMILIES_OF_LAWS
 from olmix.regression.fit import read_laws
 from olmix.report.laws import Laws
 from olmix.report.page import render
-from olmix.report.views import metrics
+from olmix.report.write import metrics
 from olmix.solve.spec import KIND as PROPOSAL
 from tests.plan.generations import accepted
 from tests.report.finished import FAMILIES, LEAVES, finish

@@ -11,7 +11,7 @@ from olmix.report.data import ReportData
 from olmix.report.laws import Laws, Noise, TaskNoise
 from olmix.report.page import render, subtitle
 from olmix.report.tasks import weak_task_notes
-from olmix.report.views import metrics
+from olmix.report.write import metrics
 from tests.report.test_report_generations import no_nan, table, visible
 
 

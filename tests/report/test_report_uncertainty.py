@@ -9,7 +9,7 @@ import pytest
 from olmix.console import print_results
 from olmix.report.gain import Gain
 from olmix.report.page import picture, render
-from olmix.report.views import metrics
+from olmix.report.write import metrics
 from tests.report.conftest import uncertain
 from tests.report.test_report_generations import carried, no_nan, reusing, table, visible
 
