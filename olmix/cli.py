@@ -143,6 +143,27 @@ def record() -> None:
     record_in_dvc(Path(), _say)
 
 
+@app.command("audit")
+def audit_store(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Restore what is damaged from DVC's cache, or remove it to be made again.")
+    ] = False,
+) -> None:
+    """Read every artefact of the store in full and name each that is not as it was published."""
+    from olmix import audit
+    from olmix.store import Store
+
+    store = Store(Path("store"))
+    damaged = audit.audit(store, _say)
+    total = sum(1 for _ in store.artefacts())
+    if not damaged:
+        typer.echo(f"{total:,} artefacts, all as they were published")
+    elif repair:
+        audit.repair(store, damaged, Path(), _say)
+    else:
+        raise WorkError(f"{len(damaged):,} of {total:,} artefacts are damaged; `olmix audit --repair` repairs them")
+
+
 @app.command("import")
 def import_evidence(
     name: Annotated[str, typer.Argument(help="Name of the folder below evidence/.", show_default=False)],

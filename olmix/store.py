@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from olmix.digest import file_sha256
+from olmix.digest import digest, file_sha256
 from olmix.errors import WorkError
 
 MANIFEST = "manifest.json"
+_FIELDS = {"kind", "key", "inputs", "facts", "cost", "files", "provenance"}
 
 
 @dataclass
@@ -50,14 +51,20 @@ class Store:
         """The manifest of a complete artefact. Raises WorkError if it is missing or is not its own."""
         path = self.path(kind, key) / MANIFEST
         try:
-            manifest: dict[str, Any] = json.loads(path.read_text())
+            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise WorkError(f"{path}: no such artefact; `snakemake --cores all` makes it") from None
         except ValueError as error:
             raise WorkError(f"{path}: damaged manifest ({error}); {self._remedy(kind, key)}") from None
+        if not isinstance(manifest, dict):
+            raise WorkError(f"{path}: damaged manifest (no mapping of fields); {self._remedy(kind, key)}")
         if manifest.get("kind") != kind or manifest.get("key") != key:
             found = f"{manifest.get('kind')}/{manifest.get('key')}"
             raise WorkError(f"{path}: is the manifest of {found}; {self._remedy(kind, key)}")
+        fields = manifest.keys() - {"digest"}
+        made = digest({name: manifest[name] for name in fields})
+        if fields != _FIELDS or manifest.get("digest", made) != made:  # those of earlier versions have no digest
+            raise WorkError(f"{path}: damaged manifest (its fields do not have its digest); {self._remedy(kind, key)}")
         return manifest
 
     def file(self, kind: str, key: str, name: str) -> Path:
@@ -69,6 +76,28 @@ class Store:
         if not path.is_file() or path.stat().st_size != recorded["size"] or file_sha256(path) != recorded["sha256"]:
             raise WorkError(f"{path}: differs from its manifest; {self._remedy(kind, key)}")
         return path
+
+    def artefacts(self) -> Iterator[tuple[str, str]]:
+        """Kind and key of every artefact, complete or not."""
+        for folder in sorted(self.root.glob("[!.]*/*")):
+            yield folder.parent.name, folder.name
+
+    def problem(self, kind: str, key: str) -> str:
+        """What is wrong with an artefact, read in full; empty if nothing is."""
+        folder = self.path(kind, key)
+        try:
+            manifest = self.manifest(kind, key)
+            if (folder / MANIFEST).read_text(encoding="utf-8") != _text(manifest):
+                return f"{folder / MANIFEST}: is not as it was written"
+            for name in manifest["files"]:
+                self.file(kind, key, name)
+        except WorkError as error:
+            return str(error).rpartition("; ")[0]
+        except OSError as error:
+            return f"{error.filename}: cannot be read: {error.strerror}"
+        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+        strange = sorted(found - manifest["files"].keys() - {MANIFEST})
+        return f"{folder / strange[0]}: no part of the artefact" if strange else ""
 
     def read_json(self, kind: str, key: str, name: str) -> Any:
         """A verified JSON payload file."""
@@ -170,7 +199,7 @@ class Store:
             "files": files,
             "provenance": provenance(),
         }
-        write_atomically(draft.path / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        write_atomically(draft.path / MANIFEST, _text(manifest | {"digest": digest(manifest)}))
 
     def _move_into_place(self, private: Path, final: Path) -> None:
         """Rename a sealed folder; if another writer of the same key was first, its artefact stands."""
@@ -185,7 +214,11 @@ class Store:
                 shutil.rmtree(final, ignore_errors=True)  # remains without a manifest are not an artefact
 
     def _remedy(self, kind: str, key: str) -> str:
-        return f"remove {self.path(kind, key)} and run `snakemake --cores all` to make it again"
+        return "`olmix audit --repair` restores it, or makes `snakemake --cores all` make it again"
+
+
+def _text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -147,11 +147,12 @@ def _three_digits(value: float) -> str:
 
 
 def as_json(value: Any) -> str:
-    """A JSON document; entries that are not known (NaN) are left out."""
-    return json.dumps(_known(value), indent=1, allow_nan=False) + "\n"
+    """A JSON document; entries that are not known are left out."""
+    return json.dumps(known(value), indent=1, allow_nan=False) + "\n"
 
 
-def _known(value: Any) -> Any:
+def known(value: Any) -> Any:
+    """Mappings, however deep, without the entries that are not known (NaN)."""
     if isinstance(value, Mapping):
-        return {k: _known(v) for k, v in value.items() if not (isinstance(v, float) and math.isnan(v))}
+        return {name: known(v) for name, v in value.items() if not (isinstance(v, float) and math.isnan(v))}
     return value

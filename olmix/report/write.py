@@ -19,7 +19,7 @@ def write_report(data: ReportData, root: Path) -> None:
 
 
 def metrics(data: ReportData) -> dict[str, Any]:
-    """The numbers worth comparing between experiments; NaN where one is unknown."""
+    """The numbers worth comparing between experiments; what is unknown is left out."""
     gain = data.headline
     values = {
         "prior_bpb": {"predicted": gain.prior_predicted, "measured": _mean(gain.prior_measured)},
@@ -52,7 +52,8 @@ def metrics(data: ReportData) -> dict[str, Any]:
             "coupling": data.reuse.kappa,
             "gap_bpb": data.reuse.gap,
         }
-    return values
+    found: dict[str, Any] = show.known(values)
+    return found
 
 
 def _mean(values: tuple[float, ...]) -> float:
