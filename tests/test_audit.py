@@ -127,7 +127,7 @@ def test_what_is_damaged_is_never_used_silently(copied):
     for kind, key in store.artefacts():
         folder = store.path(kind, key)
         for path in artefact_files(folder):
-            data = path.read_bytes()
+            name, data = path.relative_to(folder).as_posix(), path.read_bytes()
             if not data:
                 continue
             damaged = bytearray(data)
@@ -135,7 +135,7 @@ def test_what_is_damaged_is_never_used_silently(copied):
             damaged[bit // 8] ^= 1 << bit % 8
             path.write_bytes(damaged)
             with pytest.raises(WorkError, match="olmix audit --repair"):
-                store.manifest(kind, key) if path.name == MANIFEST else store.file(kind, key, path.name)
+                store.manifest(kind, key) if name == MANIFEST else store.file(kind, key, name)
             path.write_bytes(data)
 
 
