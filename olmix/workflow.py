@@ -10,7 +10,16 @@ from olmix.errors import InputError
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params
-from olmix.plan.asked import NOISE, TARGET, find_run, noise_key, repeated_runs, target_key, target_settings
+from olmix.plan.asked import (
+    NOISE,
+    TARGET,
+    TargetRuns,
+    find_run,
+    noise_key,
+    repeated_runs,
+    target_key,
+    target_settings,
+)
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, PlannedRun, results_key
 from olmix.plan.runs import gpu_memory_to_score, gpu_memory_to_train, memory_per_job, runs_per_job
@@ -236,10 +245,8 @@ class Workflow:
 
     def target(self, _: Any = None) -> list[str]:
         """Evaluations of the target model; none where it cannot be trained, which the job that shows them says."""
-        plan = self.plan
-        try:
-            target = self.project.target_runs(plan)
-        except InputError:
+        target = TargetRuns.if_any(self.plan, self.project.params, self.project.given_mixtures)
+        if target is None:
             return []
         return [
             *(self.project.artefact(EVALUATION, run.evaluation) for run in target.runs),

@@ -88,6 +88,14 @@ class TargetRuns:
         ]
         return cls(settings, mixtures, proposal)
 
+    @classmethod
+    def if_any(cls, plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]]) -> "TargetRuns | None":
+        """The same; None without a target model, or where it cannot be trained, which `snakemake target` says why."""
+        try:
+            return cls.of(plan, params, given)
+        except InputError:
+            return None
+
     @property
     def runs(self) -> list[PlannedRun]:
         """Runs whose mixture is known without a proposal."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from olmix.errors import WorkError
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.params import NoiseParams, Params
+from olmix.params import NoiseParams, Params, ProxyParams
 from olmix.plan.asked import NOISE, PRIOR, PROPOSAL, TARGET, TargetRuns, noise_key, repeated_runs, target_key
 from olmix.plan.plan import Plan
 from olmix.proxy.ladder import Budget
@@ -102,20 +102,19 @@ class _TargetScores:
         return Gain(np.nan, np.nan, tuple(prior), tuple(other))
 
 
-def collect_target(plan: Plan, params: Params, given: Given, tasks: Sequence[Task], store: Store) -> Target | None:
-    """What the target model says; None without one, or if some of its runs have not been made.
+def collect_target(
+    plan: Plan, proxy: ProxyParams, runs: TargetRuns, tasks: Sequence[Task], store: Store
+) -> Target | None:
+    """What the target model says; None if some of its runs have not been made.
 
     tasks: those of the report, as measured at proxy size.
     """
-    if params.target.run is None:
-        return None
-    runs = TargetRuns.of(plan, params, given)
     made = all(store.has(EVALUATION, run.evaluation) for run in runs.runs)
     if not made or not all(store.has(VALIDATION, run.key) for run in runs.proposal):
         return None
     scores = _TargetScores(plan, runs, store)
     prior, proposal = scores.of_targets(PRIOR), scores.of_targets(PROPOSAL)
-    size, proxy = runs.params.proxy, params.proxy
+    size = runs.params.proxy
     return Target(
         parameters=multiplied_parameters(resolve(size.model), plan.vocabulary),
         proxy_parameters=multiplied_parameters(resolve(proxy.model), plan.vocabulary),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.params import Params
+from olmix.params import NoiseParams, Params
 from olmix.plan.asked import TargetRuns, repeated_runs
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.plan import KIND as PLAN
@@ -55,7 +55,7 @@ def collect(
     weights = read_weights(plan, store)
     solved = store.read_json(PROPOSAL, plan.proposal, "mixture.json")
     safety = assess_plan(plan, params.solver, ancestors, store)
-    repeats = collect_repeats(plan, params.noise, store)
+    repeats, target = collect_repeats(plan, params.noise, store), TargetRuns.if_any(plan, params, given)
     scores = TaskScores.of(plan, store, repeats)
     data = ReportData(
         project=project,
@@ -74,14 +74,14 @@ def collect(
         noise=collect_noise(plan, params.regression, scores),
         certificate=solved["certificate"],
         bounds=_bounds(plan, weights, solved["certificate"]),
-        costs=_costs(plan, params, given, store),
+        costs=_costs(plan, params.noise, target, store),
         repeats=repeats,
         provenance=_provenance(plan, store),
     )
     data = replace(data, notes=(*_failure_notes(plan), *_notes(data)))
     return replace(
         data,
-        target=collect_target(plan, params, given, data.tasks, store),
+        target=collect_target(plan, params.proxy, target, data.tasks, store) if target else None,
         reuse=collect_reuse(plan, params, weights, safety, data.noise_sd, store),
         generations=collect_generations(plan, ancestors, weights, data.headline.measured, store),
     )
@@ -174,7 +174,7 @@ def _rounds(plan: Plan, store: Store) -> tuple[int, ...]:
     return tuple(count for count in np.diff(sizes, prepend=0).tolist() if count)
 
 
-def _costs(plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]], store: Store) -> tuple[Cost, ...]:
+def _costs(plan: Plan, noise: NoiseParams, target: TargetRuns | None, store: Store) -> tuple[Cost, ...]:
     """Measured cost of every phase, wherever and whenever its artefacts were made."""
 
     def of(kind: str, keys: Iterable[str]) -> list[dict[str, Any]]:
@@ -193,8 +193,7 @@ def _costs(plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]],
         return _cost(f"{phase}: train", train), _cost(f"{phase}: evaluate", score)
 
     planned = {run.key for run in plan.runs}
-    repeats = [run for runs in repeated_runs(plan, params.noise).values() for run in runs if run.key not in planned]
-    target = TargetRuns.of(plan, params, given) if params.target.run else None
+    repeats = [run for runs in repeated_runs(plan, noise).values() for run in runs if run.key not in planned]
     return (
         _cost("tokens", of(TOKENS, [leaf.tokens_key for leaf in plan.leaves])),
         *trained("swarm", plan.fitted, always=True),

@@ -146,6 +146,8 @@ def test_a_target_that_cannot_be_trained_is_one_line(project, params, message):
     assert any(line.startswith("olmix: ") and message in line for line in done.stderr.splitlines())
     assert "Traceback" not in done.stderr
     assert planned_jobs(project) == {}
+    report = run(project, "olmix", "make", "report")  # which is none of its business
+    assert report.returncode == 0, report.stderr
 
 
 def test_a_mixture_file_that_is_missing_is_told_at_once(project):
