@@ -403,7 +403,7 @@ def noise() -> None:
     from olmix.report.asked import write_repeats
 
     project = Project.load()
-    for sentence in write_repeats(project.plan(), project.params.noise, project.store, project.root):
+    for sentence in write_repeats(project.plan(), project.params, project.store, project.root):
         typer.echo(sentence)
     _write_report_again(project)
 
@@ -411,9 +411,11 @@ def noise() -> None:
 @make.command()
 def target() -> None:
     """The views results/target.csv and results/target.json; the report again, if there is one."""
+    from olmix.plan.asked import target_run
     from olmix.report.asked import write_target
 
     project = Project.load()
+    target_run(project.params)
     plan, store = project.plan(), project.store
     for sentence in write_target(plan, project.params, project.given_mixtures, store, project.root):
         typer.echo(sentence)

@@ -67,7 +67,7 @@ class TargetRunParams(Section):
     size (docs/proxies.md). What is not given is as in `proxy`. Enters no key of the plan."""
 
     model: Preset | ModelParams
-    """Preset or a model of your own, larger than the proxy."""
+    """Preset or a model of your own; to be of use, larger than the proxy."""
     tokens: TokenBudget
     """Tokens of one run, as `proxy.tokens`."""
     sequence_length: int | None = Field(None, ge=2)
@@ -79,7 +79,8 @@ class TargetRunParams(Section):
     seeds: int = Field(3, ge=1)
     """Seeds trained for each mixture."""
     mixtures: list[str] = []
-    """Files of other mixtures to train on, with `weights` per leaf, such as those in `mixtures/`."""
+    """Files of other mixtures to train on, with `weights` per leaf, such as those in `mixtures/`; leaves that a file
+    does not name have none. Each is called by the name of its file, and `prior` and `proposal` are taken."""
 
     @field_validator("mixtures")
     @classmethod

@@ -1,5 +1,6 @@
 """Typed YAML: the base class of every section and the one reader that turns mistakes into one clear line."""
 
+import math
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -10,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from olmix.errors import InputError
 
+_MOST_TOKENS = 10**18
+_MOST_MULTIPLE = 1e6
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _FIELD = re.compile(r"[a-z0-9_][^\[\]]*")  # not the tags that pydantic adds for the members of a union
 _MULTIPLE = re.compile(r"(\d+(?:\.\d+)?)x")
@@ -19,7 +22,10 @@ _COUNT = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)\s*([KMBT]?)")
 def _parse_count(value: Any) -> Any:
     """Accept 2000000, 2e6, "2M" and "1.5B"; YAML reads 2e6 as text, so text must be accepted anyway."""
     if isinstance(value, str) and (match := _COUNT.fullmatch(value.strip())):
-        return round(float(match[1]) * _UNITS[match[2]])
+        count = float(match[1]) * _UNITS[match[2]]
+        value = round(count) if math.isfinite(count) else _MOST_TOKENS + 1
+    if isinstance(value, int) and value > _MOST_TOKENS:
+        raise ValueError(f"input should be at most {_MOST_TOKENS:.0e} tokens")
     return value
 
 
@@ -33,6 +39,8 @@ def _parse_budget(value: Any) -> Any:
         raise ValueError("a number of tokens such as 240K or 3B is expected, or a multiple such as 5x")
     if (float(multiple[1]) if multiple else count) <= 0:
         raise ValueError("input should be greater than 0")
+    if multiple and float(multiple[1]) > _MOST_MULTIPLE:
+        raise ValueError(f"input should be at most {_MOST_MULTIPLE:g}x")
     return count
 
 
@@ -77,6 +85,8 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
+    except ValueError as error:  # a null byte in the path
+        raise InputError(f"{str(path)!r}: cannot be read: {error}") from None
     try:
         data = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:
@@ -104,7 +114,7 @@ def parse(data: dict[str, Any], model: type[Model], where: str) -> Model:
 def _describe(error: ValidationError, model: type[BaseModel]) -> str:
     errors = error.errors()
     # A field of several kinds (a preset name or a mapping) reports every kind: keep the one the user wrote.
-    fitting = [e for e in errors if not (e["type"] == "literal_error" and isinstance(e["input"], dict))]
+    fitting = [e for e in errors if not (e["type"] == "literal_error" and not isinstance(e["input"], str))]
     first = (fitting or errors)[0]
     field = ".".join(str(part) for part in first["loc"] if _FIELD.fullmatch(str(part))) or "file"
     if first["type"] == "extra_forbidden":

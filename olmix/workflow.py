@@ -240,15 +240,18 @@ class Workflow:
 
     def repeats(self, _: Any = None) -> list[str]:
         """Evaluations of runs that differ by their seeds only."""
-        repeated = repeated_runs(self.plan, self.project.params.noise)
+        repeated = repeated_runs(self.plan, self.project.params)
         return [self.project.artefact(EVALUATION, run.evaluation) for runs in repeated.values() for run in runs]
 
     def target(self, _: Any = None) -> list[str]:
-        """Evaluations of the target model; none where it cannot be trained, which the job that shows them says."""
+        """Proposal and scores of the target model; none if it cannot be trained: the job that shows them says why."""
+        if self.project.params.target.run is None:
+            return []
         target = TargetRuns.if_any(self.plan, self.project.params, self.project.given_mixtures)
         if target is None:
             return []
         return [
+            self.proposal(),
             *(self.project.artefact(EVALUATION, run.evaluation) for run in target.runs),
             *(self.project.artefact(VALIDATION, run.key) for run in target.proposal),
         ]

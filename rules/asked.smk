@@ -1,6 +1,6 @@
-# Asked for by name, no part of `all`: repeats that measure the noise, and the larger model that the mixture is for. Their
-# jobs write the report again, which shows what they found.
-rule noise:
+# Asked for by name, no part of `all`: repeats that measure the noise, and the larger model that the mixture is for. The
+# jobs that show them write the report again, which holds what they found.
+rule noise_table:
     input:
         ancient(flow.repeats),
         ancient(flow.evaluations),
@@ -9,9 +9,9 @@ rule noise:
         "results/noise.json",
         flow.noise_stamp,
     log:
-        "logs/noise.log",
+        "logs/noise_table.log",
     benchmark:
-        "benchmark/noise.tsv"
+        "benchmark/noise_table.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -22,18 +22,25 @@ rule noise:
         "exec olmix make --log {log} noise"
 
 
-rule target:
+rule noise:
+    input:
+        ancient(flow.repeats),
+        rules.noise_table.output,
+    message:
+        "The noise between seeds is measured"
+
+
+rule target_table:
     input:
         ancient(flow.target),
-        ancient(flow.proposal),
     output:
         "results/target.csv",
         "results/target.json",
         flow.target_stamp,
     log:
-        "logs/target.log",
+        "logs/target_table.log",
     benchmark:
-        "benchmark/target.tsv"
+        "benchmark/target_table.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -42,3 +49,11 @@ rule target:
         "The mixture at target size: results/target.json"
     shell:
         "exec olmix make --log {log} target"
+
+
+rule target:
+    input:
+        ancient(flow.target),
+        rules.target_table.output,
+    message:
+        "The target model is trained and evaluated"

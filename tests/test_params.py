@@ -22,7 +22,10 @@ def test_token_counts_may_be_written_with_units(tmp_path, text, tokens):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("target: {tokens: 20M, repetiton: 4}", "target.repetiton: unknown field; allowed here: repetition, tokens"),
+        (
+            "target: {tokens: 20M, repetiton: 4}",
+            "target.repetiton: unknown field; allowed here: repetition, run, tokens",
+        ),
         ("target: {tokens: many}", "target.tokens: found 'many': input should be a valid integer"),
         ("target: {tokens: -3}", "target.tokens: found -3: input should be greater than 0"),
         (

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 from olmix.digest import digest
 from olmix.errors import InputError
 from olmix.evaluation.spec import evaluation_key
-from olmix.params import NoiseParams, Params, ProxyParams
+from olmix.params import NoiseParams, Params, ProxyParams, TargetRunParams
 from olmix.plan.plan import Plan, PlannedRun, PlannedValidation, find
 from olmix.plan.runs import Runs
 from olmix.schema import read_yaml
@@ -58,13 +58,7 @@ class TargetRuns:
     @classmethod
     def of(cls, plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]]) -> "TargetRuns":
         """given: weights by leaf name of mixtures by name. Raises InputError for a budget that cannot be met."""
-        settings = target_settings(params)
-        run = params.target.run
-        if settings is None or run is None:
-            raise InputError(
-                "params.yaml: target.run: missing; it says which model `snakemake target` trains, such as "
-                "{model: 30M, tokens: 1x}"
-            )
+        run, settings = target_run(params), target_settings(params) or params
         runs = Runs(plan.leaves, settings, plan.suite, plan.vocabulary)
         if runs.tokens == 0:
             raise InputError(f"params.yaml: target.run.tokens: {run.tokens} is less than one batch")
@@ -106,6 +100,16 @@ class TargetRuns:
         return find(self.proposal, "key", key)
 
 
+def target_run(params: Params) -> TargetRunParams:
+    """What the target model is. Raises InputError if params.yaml does not say it."""
+    if params.target.run is None:
+        raise InputError(
+            "params.yaml: target.run: missing; it says which model `snakemake target` trains, such as "
+            "{model: 30M, tokens: 1x}"
+        )
+    return params.target.run
+
+
 def target_settings(params: Params) -> Params | None:
     """The settings with the model of `target.run` in place of the proxy; None without one."""
     run = params.target.run
@@ -126,20 +130,20 @@ def _weights(name: str, mixture: Mapping[str, float], plan: Plan) -> Floats:
     return np.array([mixture.get(leaf, 0.0) for leaf in leaves])
 
 
-def repeated_runs(plan: Plan, params: NoiseParams) -> dict[str, list[PlannedRun]]:
+def repeated_runs(plan: Plan, params: Params) -> dict[str, list[PlannedRun]]:
     """Name of each repeated mixture → its runs, one per seed: the prior and the most different ones of the swarm.
 
-    The first seed of each is a run that the plan has already.
+    Seeds of the prior are those of the proof, where there is one; the first seed of the others is a run of the swarm.
     """
     swarm = [*plan.swarm, *plan.evidence]
     leaves = [leaf.name for leaf in plan.leaves]
     prior = np.array([leaf.prior for leaf in plan.leaves])
     mixtures = np.array([[run.mixture.get(leaf, 0.0) for leaf in leaves] for run in swarm]).reshape(-1, len(leaves))
-    chosen = [swarm[i] for i in most_different(mixtures, prior, params.mixtures)]
-    repeated = {PRIOR: plan.prior_runs[0]} if plan.prior_runs else {}
-    repeated |= {run.name: run for run in chosen}
+    chosen = [swarm[i] for i in most_different(mixtures, prior, params.noise.mixtures)]
+    runs = Runs(plan.leaves, params, plan.suite, plan.vocabulary)
+    repeated = {PRIOR: runs.plan(PRIOR, prior, params.proxy.seed)} | {run.name: run for run in chosen}
     return {
-        name: [_with_seed(run, name, run.spec.seed + i, plan.suite) for i in range(params.seeds)]
+        name: [_with_seed(run, name, run.spec.seed + i, plan.suite) for i in range(params.noise.seeds)]
         for name, run in repeated.items()
     }
 
@@ -175,7 +179,7 @@ def stages(
     for last in plans:
         yield params, last.runs
     if last:
-        yield params, [run for runs in repeated_runs(last, params.noise).values() for run in runs]
+        yield params, [run for runs in repeated_runs(last, params).values() for run in runs]
         if params.target.run:
             target = TargetRuns.of(last, params, given)
             yield target.params, target.runs
@@ -189,7 +193,7 @@ def find_run(stages: Iterable[tuple[Params, Sequence[PlannedRun]]], field: str, 
 class _MixtureFile(BaseModel):
     """The one field of a mixture file that matters here."""
 
-    weights: dict[str, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]] = Field(min_length=1)
+    weights: dict[str, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]] = Field(min_length=1)
 
     @field_validator("weights")
     @classmethod
@@ -200,5 +204,11 @@ class _MixtureFile(BaseModel):
 
 
 def read_mixtures(files: Iterable[str], root: Path) -> dict[str, dict[str, float]]:
-    """Weight per leaf name of each mixture file, by the name of the file. Raises InputError naming the file."""
-    return {Path(file).stem: read_yaml(root / file, _MixtureFile).weights for file in files}
+    """Weight per leaf name of each mixture file, by the name of the file; leaves that it leaves out have none.
+
+    Raises InputError naming the file.
+    """
+    try:
+        return {Path(file).stem: read_yaml(root / file, _MixtureFile).weights for file in files}
+    except InputError as error:
+        raise InputError(f"params.yaml: target.run.mixtures: {error}") from None

@@ -170,7 +170,7 @@ class _Sampler:
         total = math.fsum(self.max_weight)
         if total < 1:
             raise InputError(
-                f"swarm.max_repetition: all domains together fill only {total:.4g} of a proxy run "
+                f"params.yaml: swarm.max_repetition: all domains together fill only {total:.4g} of a proxy run "
                 f"(least: {self.names[smallest]}, at most {self.max_weight[smallest]:.4g}); {remedy}"
             )
         least = np.maximum(self._least_weight(), TOLERANCE)

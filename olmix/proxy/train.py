@@ -160,7 +160,7 @@ def _optimise(
             if saves or ends or run.step % _CHECKED_STEPS == 0:
                 if problem := run.problem:
                     if retries:
-                        raise RunError(f"{problem}, again; lower proxy.learning_rate")
+                        raise RunError(f"{problem}, again; lower the learning rate")
                     retries.append(problem)
                     progress(f"{problem}; once more from the last good state")
                     run = _go_on(start, checkpoints, progress)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from olmix.errors import WorkError
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.params import NoiseParams, Params, ProxyParams
+from olmix.params import Params, ProxyParams
 from olmix.plan.asked import NOISE, PRIOR, PROPOSAL, TARGET, TargetRuns, noise_key, repeated_runs, target_key
 from olmix.plan.plan import Plan
 from olmix.proxy.ladder import Budget
@@ -30,19 +31,21 @@ Floats = NDArray[np.float64]
 Given = Mapping[str, Mapping[str, float]]
 
 
-def collect_repeats(plan: Plan, params: NoiseParams, store: Store) -> Repeats | None:
-    """The repeats of a plan; None if some have not been made, or there is nothing to repeat."""
+def collect_repeats(plan: Plan, params: Params, store: Store) -> Repeats | None:
+    """The repeats of a plan, with as many seeds as all of its mixtures have; None if those are fewer than two."""
     repeated = repeated_runs(plan, params)
-    evaluations = [run.evaluation for runs in repeated.values() for run in runs]
-    if not evaluations or not all(store.has(EVALUATION, key) for key in evaluations):
+    made = [list(takewhile(lambda run: store.has(EVALUATION, run.evaluation), runs)) for runs in repeated.values()]
+    seeds = min(map(len, made))
+    if seeds < 2:
         return None
+    evaluations = [run.evaluation for runs in made for run in runs[:seeds]]
     tasks = tuple(task.name for task in plan.tasks)
     scores = [read_scores(EVALUATION, key, "scores.json", tasks, store) for key in evaluations]
     weights = np.array([task.weight for task in plan.tasks])
     swarm = read_table(plan, plan.fitted, store).scores
     return Repeats(
         mixtures=tuple(repeated),
-        seeds=tuple(run.spec.seed for run in next(iter(repeated.values()))),
+        seeds=tuple(run.spec.seed for run in made[0][:seeds]),
         tasks=tasks,
         scores=np.reshape(scores, (len(repeated), -1, len(tasks))),
         weights=weights,
@@ -50,13 +53,14 @@ def collect_repeats(plan: Plan, params: NoiseParams, store: Store) -> Repeats | 
     )
 
 
-def write_repeats(plan: Plan, params: NoiseParams, store: Store, root: Path) -> list[str]:
+def write_repeats(plan: Plan, params: Params, store: Store, root: Path) -> list[str]:
     """`results/noise.csv`, a row per run, and `results/noise.json`; returns what was found in words."""
     found = collect_repeats(plan, params, store)
-    if found is None:
-        raise WorkError("there is nothing to repeat: the plan has neither a run of the prior nor a swarm")
+    if found is None or len(found.seeds) < params.noise.seeds:
+        raise WorkError("repeats are missing; `snakemake --cores all noise` makes them")
     runs = [(mixture, run.spec.seed, run.key) for mixture, runs in repeated_runs(plan, params).items() for run in runs]
     document = {
+        "plan": plan.key,
         "seed_sd": found.sd,
         "seed_sd_interval": list(found.interval),
         "swarm_sd": found.swarm_sd,
@@ -71,7 +75,7 @@ def write_repeats(plan: Plan, params: NoiseParams, store: Store, root: Path) -> 
         "noise.csv": _table(runs, found.tasks, found.scores.reshape(len(runs), -1), found.weights),
         "noise.json": show.as_json(document),
     }
-    publish_view(NOISE, noise_key(plan.results_key, params), root, files)
+    publish_view(NOISE, noise_key(plan.results_key, params.noise), root, files)
     return found.sentences
 
 
@@ -142,6 +146,7 @@ def write_target(plan: Plan, params: Params, given: Given, store: Store, root: P
     gains = {name: scores.gain(name) for name in scores.of if name != PRIOR}
     mean = {name: (scores.of_targets(name) @ scores.targets.weights).tolist() for name in scores.of}
     document: dict[str, Any] = {
+        "plan": plan.key,
         "parameters": multiplied_parameters(resolve(runs.params.proxy.model), plan.vocabulary),
         "tokens": Budget.of(runs.params.proxy, plan.vocabulary).tokens,
         "bpb": mean,

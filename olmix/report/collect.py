@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.evaluation.spec import KIND as EVALUATION
-from olmix.params import NoiseParams, Params
+from olmix.params import Params
 from olmix.plan.asked import TargetRuns, repeated_runs
 from olmix.plan.history import AcceptedMixture
 from olmix.plan.plan import KIND as PLAN
@@ -55,7 +55,7 @@ def collect(
     weights = read_weights(plan, store)
     solved = store.read_json(PROPOSAL, plan.proposal, "mixture.json")
     safety = assess_plan(plan, params.solver, ancestors, store)
-    repeats, target = collect_repeats(plan, params.noise, store), TargetRuns.if_any(plan, params, given)
+    repeats, target = collect_repeats(plan, params, store), TargetRuns.if_any(plan, params, given)
     scores = TaskScores.of(plan, store, repeats)
     data = ReportData(
         project=project,
@@ -74,7 +74,7 @@ def collect(
         noise=collect_noise(plan, params.regression, scores),
         certificate=solved["certificate"],
         bounds=_bounds(plan, weights, solved["certificate"]),
-        costs=_costs(plan, params.noise, target, store),
+        costs=_costs(plan, params, target, store),
         repeats=repeats,
         provenance=_provenance(plan, store),
     )
@@ -174,7 +174,7 @@ def _rounds(plan: Plan, store: Store) -> tuple[int, ...]:
     return tuple(count for count in np.diff(sizes, prepend=0).tolist() if count)
 
 
-def _costs(plan: Plan, noise: NoiseParams, target: TargetRuns | None, store: Store) -> tuple[Cost, ...]:
+def _costs(plan: Plan, params: Params, target: TargetRuns | None, store: Store) -> tuple[Cost, ...]:
     """Measured cost of every phase, wherever and whenever its artefacts were made."""
 
     def of(kind: str, keys: Iterable[str]) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def _costs(plan: Plan, noise: NoiseParams, target: TargetRuns | None, store: Sto
         return _cost(f"{phase}: train", train), _cost(f"{phase}: evaluate", score)
 
     planned = {run.key for run in plan.runs}
-    repeats = [run for runs in repeated_runs(plan, noise).values() for run in runs if run.key not in planned]
+    repeats = [run for runs in repeated_runs(plan, params).values() for run in runs if run.key not in planned]
     return (
         _cost("tokens", of(TOKENS, [leaf.tokens_key for leaf in plan.leaves])),
         *trained("swarm", plan.fitted, always=True),

@@ -58,6 +58,15 @@ def test_noise(accepted):
     assert planned_jobs(accepted) == {}
     again = snakemake(accepted, "noise")
     assert "Nothing to be done" in again.stdout + again.stderr
+    # A repeat that was lost is made again; with fewer seeds the report shows what there is.
+    lost = next(row["key"] for row in rows if row["seed"] == "2")
+    evaluation = Project.load(accepted).run(lost).evaluation
+    shutil.rmtree(accepted / "store/proxy" / lost)
+    shutil.rmtree(accepted / "store/evaluation" / evaluation)
+    assert run(accepted, "olmix", "make", "report").returncode == 0
+    assert "with 2 seeds each" in (accepted / "results/report.html").read_text()
+    assert snakemake(accepted, "noise").returncode == 0
+    assert found["sentences"][0] in (accepted / "results/report.html").read_text()
     dvc(accepted, "repro")
     assert "up to date" in dvc(accepted, "status")
     assert keys(accepted) == before | added
@@ -154,4 +163,4 @@ def test_a_mixture_file_that_is_missing_is_told_at_once(project):
     change_params(project, target={"run": {"model": MODEL, "tokens": 12_000, "mixtures": ["gone.yaml"]}})
     done = snakemake(project, "target")
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1] == "olmix: gone.yaml: no such file"
+    assert done.stderr.strip().splitlines()[-1] == "olmix: params.yaml: target.run.mixtures: gone.yaml: no such file"

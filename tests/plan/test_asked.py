@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from olmix.errors import InputError
-from olmix.params import NoiseParams
 from olmix.plan.asked import (
     TargetRuns,
     find_run,
@@ -27,8 +26,8 @@ def planned(**changes):
 
 
 def test_repeats_start_from_runs_of_the_plan():
-    plan, _ = planned(validation={"seeds": 2}, proxy={"seed": 7})
-    repeated = repeated_runs(plan, NoiseParams(mixtures=3, seeds=4))
+    plan, settings = planned(validation={"seeds": 2}, proxy={"seed": 7}, noise={"mixtures": 3, "seeds": 4})
+    repeated = repeated_runs(plan, settings)
     assert [len(runs) for runs in repeated.values()] == [4] * 4
     assert [run.key for run in repeated["prior"][:2]] == [run.key for run in plan.prior_runs]
     known = {run.name: run for run in plan.swarm}
@@ -41,14 +40,15 @@ def test_repeats_start_from_runs_of_the_plan():
         assert all(run.spec.counts == runs[0].spec.counts for run in runs)
 
 
-def test_without_proof_the_swarm_is_repeated():
-    plan, _ = planned(validation={"seeds": 0})
-    assert "prior" not in repeated_runs(plan, NoiseParams())
+def test_without_proof_the_prior_is_repeated_too():
+    (plan, settings), (proved, _) = planned(validation={"seeds": 0}), planned(validation={"seeds": 2})
+    repeated = repeated_runs(plan, settings)["prior"]
+    assert [run.key for run in repeated[:2]] == [run.key for run in proved.prior_runs]
 
 
 def test_no_more_mixtures_than_there_are():
-    plan, _ = planned()
-    assert len(repeated_runs(plan, NoiseParams(mixtures=1000))) == len(plan.swarm) + 1
+    plan, settings = planned(noise={"mixtures": 1000})
+    assert len(repeated_runs(plan, settings)) == len(plan.swarm) + 1
 
 
 def test_the_most_different_mixtures_are_chosen():
@@ -143,6 +143,8 @@ def test_targets_that_cannot_be_trained(run, given, message):
         ("weights: {code: .nan}", r"mine.yaml: weights.code: found nan"),
         ("weights: {}", r"mine.yaml: weights"),
         ("code: 1.0", r"mine.yaml: weights: required field is missing"),
+        ("weights: {code: '1.0'}", r"mine.yaml: weights.code: found '1.0'"),
+        ("weights: {code: true}", r"mine.yaml: weights.code: found True"),
     ],
 )
 def test_mixture_files_with_mistakes(tmp_path, text, message):

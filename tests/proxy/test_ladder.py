@@ -83,3 +83,9 @@ def test_other_texts_are_mistakes(tokens):
 def test_nothing_to_train_on_is_a_mistake(tokens):
     with pytest.raises(InputError, match=r"proxy: tokens: found .*: input should be greater than 0"):
         proxy(tokens=tokens)
+
+
+@pytest.mark.parametrize("tokens", ["1e400", 10**30, "9" * 400 + "x", "10000000x"])
+def test_so_is_more_than_anybody_has(tokens):
+    with pytest.raises(InputError, match=r"proxy: tokens: found .*: input should be at most"):
+        proxy(tokens=tokens)

@@ -283,7 +283,7 @@ def test_a_run_that_fails_twice_says_where_and_keeps_its_good_state(store, unint
     expected = uninterrupted()
     with monkeypatch.context() as patch:
         spoil(patch, [120, 130])
-        with pytest.raises(WorkError, match=r"the loss is nan at step 130 of 400, again; lower proxy\.learning_rate"):
+        with pytest.raises(WorkError, match=r"the loss is nan at step 130 of 400, again; lower the learning rate"):
             run_proxy(spec(), {}, "", store, EVERY_STEP, silent)
     assert not store.has("proxy", spec().key)
     assert steps_done(store, spec().key) == 129
@@ -305,5 +305,5 @@ def test_a_loss_that_grows_is_a_failure_too(store, monkeypatch):
 
 def test_a_learning_rate_far_too_high_is_found(store):
     diverging = RunSpec.of(PROXY.model_copy(update={"learning_rate": 300.0}), 64, 0, {A: 38_400, B: 12_800})
-    with pytest.raises(WorkError, match=r"the loss is .* at step \d+ of 400.*, again; lower proxy\.learning_rate"):
+    with pytest.raises(WorkError, match=r"the loss is .* at step \d+ of 400.*, again; lower the learning rate"):
         run_proxy(diverging, {}, "", store, Execution(), silent)
