@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_no_more_runs_are_started_than_fit(made):
     (folder / "together.json").unlink()
     (folder / "seconds.txt").write_text("1")
     forget(folder, "proxy", "evaluation")
-    needed = Workflow.load(folder).gpu_memory(None)
+    needed = Workflow.load(folder).gpu_memory(SimpleNamespace(key=Project.load(folder).plan().swarm[0].key))
     done = snakemake(folder, "--resources", f"gpu_mb={2 * needed - 1}", "--", "swarm")
     assert done.returncode == 0, done.stderr[-5000:]
     assert all((folder / f"store/proxy/{run.key}/manifest.json").exists() for run in Project.load(folder).plan().runs)
