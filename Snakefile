@@ -22,7 +22,8 @@ include: "rules/swarm.smk"
 include: "rules/mixture.smk"
 include: "rules/report.smk"
 include: "rules/study.smk"
-include: "rules/asked.smk"
+include: "rules/noise.smk"
+include: "rules/target.smk"
 
 
 wildcard_constraints:

@@ -381,7 +381,7 @@ def swarm_table() -> None:
 @make.command()
 def mixture() -> None:
     """The view results/mixture.yaml."""
-    from olmix.solve.document import write_mixture
+    from olmix.report.mixture import write_mixture
 
     project = Project.load()
     write_mixture(project.plan(), project.params, project.store, project.root)
@@ -400,7 +400,7 @@ def make_study(threads: Threads = 1) -> None:
 @make.command()
 def noise() -> None:
     """The views results/noise.csv and results/noise.json; the report again, if there is one."""
-    from olmix.report.asked import write_repeats
+    from olmix.report.noise import write_repeats
 
     project = Project.load()
     for sentence in write_repeats(project.plan(), project.params, project.store, project.root):
@@ -411,8 +411,8 @@ def noise() -> None:
 @make.command()
 def target() -> None:
     """The views results/target.csv and results/target.json; the report again, if there is one."""
-    from olmix.plan.asked import target_run
-    from olmix.report.asked import write_target
+    from olmix.plan.target import target_run
+    from olmix.report.target import write_target
 
     project = Project.load()
     target_run(project.params)

@@ -15,7 +15,6 @@ from olmix.errors import InputError, WorkError
 from olmix.evaluation.items import items_key
 from olmix.evaluation.suite import Suite, read_suite
 from olmix.params import NOT_KEYED, Params, read_params
-from olmix.plan.asked import TargetRuns, find_run, read_mixtures, stages
 from olmix.plan.history import FOLDER as MIXTURES
 from olmix.plan.history import AcceptedMixture, lineage, read_history
 from olmix.plan.imports import FOLDER as EVIDENCE
@@ -24,6 +23,8 @@ from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, PlannedRun, PlannedValidation
 from olmix.plan.planner import check_domain_set, make_plan, without_failed
 from olmix.plan.request import Request
+from olmix.plan.stages import find_run, stages
+from olmix.plan.target import TargetRuns, read_mixtures
 from olmix.proxy.spec import KIND as PROXY
 from olmix.store import MANIFEST, Store, write_atomically
 

@@ -10,19 +10,14 @@ from olmix.errors import InputError
 from olmix.evaluation.items import KIND as ITEMS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params
-from olmix.plan.asked import (
-    NOISE,
-    TARGET,
-    TargetRuns,
-    find_run,
-    noise_key,
-    repeated_runs,
-    target_key,
-    target_settings,
-)
+from olmix.plan.noise import VIEW as NOISE
+from olmix.plan.noise import noise_key, repeated_runs
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, PlannedRun, results_key
 from olmix.plan.runs import gpu_memory_to_score, gpu_memory_to_train, memory_per_job, runs_per_job
+from olmix.plan.stages import find_run
+from olmix.plan.target import VIEW as TARGET
+from olmix.plan.target import TargetRuns, target_key, target_settings
 from olmix.project import Project
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW

@@ -15,6 +15,9 @@ from olmix.schema import Section
 
 KIND = "plan"
 
+PRIOR = "prior"
+"""Name of the natural mixture among others."""
+
 
 class PlannedLeaf(Section):
     """A leaf of the domain set with what planning derived for it."""

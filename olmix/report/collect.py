@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params
-from olmix.plan.asked import TargetRuns, repeated_runs
 from olmix.plan.history import AcceptedMixture
+from olmix.plan.noise import repeated_runs
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, PlannedRun, PlannedValidation, round_key
+from olmix.plan.target import Mixtures, TargetRuns
 from olmix.proxy.spec import KIND as PROXY
 from olmix.regression.spec import KIND as LAW
 from olmix.regression.table import read_table
-from olmix.report.asked import collect_repeats, collect_target
 from olmix.report.data import Bound, Cost, Leaf, ReportData, Swarm
 from olmix.report.laws import Uncertainty
+from olmix.report.noise import collect_repeats
 from olmix.report.reuse import collect_generations, collect_reuse
+from olmix.report.target import collect_target
 from olmix.report.tasks import TaskScores, collect_laws, collect_noise, collect_tasks, weak_task_notes
 from olmix.solve.certificate import BILLION
 from olmix.solve.propose import read_weights
@@ -42,7 +44,7 @@ def collect(
     plan: Plan,
     params: Params,
     ancestors: Sequence[AcceptedMixture],
-    given: Mapping[str, Mapping[str, float]],
+    given: Mixtures,
     store: Store,
     project: str,
     created: str,

@@ -6,7 +6,7 @@ numbers on the page cannot contradict each other.
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal
@@ -383,6 +383,11 @@ class ReportData:
     def epochs(self, leaf: Leaf, weight: float) -> float:
         """Times that a leaf is read by the target run at a weight, weight x R / N."""
         return weight * self.target_tokens / leaf.tokens if leaf.tokens else math.nan
+
+
+def average(values: Sequence[float]) -> float:
+    """Mean of a sample; NaN of none."""
+    return float(np.mean(values)) if values else math.nan
 
 
 def spread(values: Array, ddof: int = 1) -> float:

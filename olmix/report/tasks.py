@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from olmix.evaluation.items import items_key, read_sizes
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.params import Params, RegressionParams
-from olmix.plan.asked import PRIOR
-from olmix.plan.plan import Plan
+from olmix.plan.plan import PRIOR, Plan
 from olmix.regression.fit import read_heldout, read_laws
 from olmix.regression.log_linear import LogLinear
 from olmix.regression.spec import KIND as LAW

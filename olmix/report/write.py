@@ -1,13 +1,10 @@
 """Writes the report: the page and the picture for people, and the numbers for `dvc metrics`."""
 
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from olmix.report import format as show
-from olmix.report.data import ReportData, correlation
+from olmix.report.data import ReportData, average, correlation
 from olmix.report.page import picture, render
 from olmix.report.stamp import publish_view
 
@@ -22,8 +19,8 @@ def metrics(data: ReportData) -> dict[str, Any]:
     """The numbers worth comparing between experiments; what is unknown is left out."""
     gain = data.headline
     values = {
-        "prior_bpb": {"predicted": gain.prior_predicted, "measured": _mean(gain.prior_measured)},
-        "proposal_bpb": {"predicted": gain.proposal_predicted, "measured": _mean(gain.proposal_measured)},
+        "prior_bpb": {"predicted": gain.prior_predicted, "measured": average(gain.prior_measured)},
+        "proposal_bpb": {"predicted": gain.proposal_predicted, "measured": average(gain.proposal_measured)},
         "gain_percent": {
             "predicted": gain.predicted,
             "predicted_low": gain.predicted_low,
@@ -54,7 +51,3 @@ def metrics(data: ReportData) -> dict[str, Any]:
         }
     found: dict[str, Any] = show.known(values)
     return found
-
-
-def _mean(values: tuple[float, ...]) -> float:
-    return float(np.mean(values)) if values else math.nan

@@ -1,13 +1,9 @@
 """The proposal as people read it: the content of `results/mixture.yaml`, with names in place of content digests."""
 
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from olmix.params import Params
 from olmix.plan.plan import Plan
-from olmix.report.stamp import publish_view
 from olmix.solve.spec import KIND as PROPOSAL
 from olmix.store import Store
 
@@ -38,9 +34,3 @@ def mixture_document(plan: Plan, params: Params, store: Store) -> dict[str, Any]
             for leaf, w in zip(plan.leaves, weights, strict=True)
         },
     }
-
-
-def write_mixture(plan: Plan, params: Params, store: Store, root: Path) -> None:
-    """`results/mixture.yaml`: the proposed weights with prior, caps and epochs, and what they rest on."""
-    document = mixture_document(plan, params, store)
-    publish_view("mixture", plan.results_key, root, {"mixture.yaml": yaml.safe_dump(document, sort_keys=False)})

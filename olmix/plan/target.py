@@ -1,7 +1,7 @@
-"""Runs that are made when asked for by name and are no part of a plan: repeats over seeds, and the target model."""
+"""Runs of the larger model that the mixture is for: made when asked for by name, no part of a plan."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,33 +12,23 @@ from pydantic import BaseModel, Field, field_validator
 
 from olmix.digest import digest
 from olmix.errors import InputError
-from olmix.evaluation.spec import evaluation_key
-from olmix.params import NoiseParams, Params, ProxyParams, TargetRunParams
-from olmix.plan.plan import Plan, PlannedRun, PlannedValidation, find
+from olmix.params import Params, ProxyParams, TargetRunParams
+from olmix.plan.plan import PRIOR, Plan, PlannedRun, PlannedValidation, find
 from olmix.plan.runs import Runs
 from olmix.schema import read_yaml
 from olmix.solve.spec import validation_key
 
 Floats = NDArray[np.float64]
+Mixtures = Mapping[str, Mapping[str, float]]
+"""Weights by leaf name of mixtures by name."""
 
-PRIOR = "prior"
-PROPOSAL = "proposal"
-
-NOISE = "noise"
-"""Name of the view of the repeats."""
-
-TARGET = "target"
-"""Name of the view of the target runs."""
+VIEW = "target"
+"""Name of its stamp."""
 
 _SUM = 1e-6
 
 
-def noise_key(plan: str, params: NoiseParams) -> str:
-    """Key of what the repeats show: the plan, whose key covers all runs, and what is repeated."""
-    return digest({"plan": plan, "noise": params.model_dump(mode="json")})
-
-
-def target_key(plan: str, params: Params, given: Mapping[str, Mapping[str, float]]) -> str:
+def target_key(plan: str, params: Params, given: Mixtures) -> str:
     """Key of what the target runs show: the plan, the target model and the given mixtures."""
     run = params.target.run
     return digest({"plan": plan, "run": run and run.model_dump(mode="json", exclude={"mixtures"}), "mixtures": given})
@@ -56,7 +46,7 @@ class TargetRuns:
     """Runs of the proposal, with the seeds of the others; its mixture is known once it is solved."""
 
     @classmethod
-    def of(cls, plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]]) -> "TargetRuns":
+    def of(cls, plan: Plan, params: Params, given: Mixtures) -> "TargetRuns":
         """given: weights by leaf name of mixtures by name. Raises InputError for a budget that cannot be met."""
         run, settings = target_run(params), target_settings(params) or params
         runs = Runs(plan.leaves, settings, plan.suite, plan.vocabulary)
@@ -83,7 +73,7 @@ class TargetRuns:
         return cls(settings, mixtures, proposal)
 
     @classmethod
-    def if_any(cls, plan: Plan, params: Params, given: Mapping[str, Mapping[str, float]]) -> "TargetRuns | None":
+    def if_any(cls, plan: Plan, params: Params, given: Mixtures) -> "TargetRuns | None":
         """The same; None without a target model, or where it cannot be trained, which `snakemake target` says why."""
         try:
             return cls.of(plan, params, given)
@@ -128,66 +118,6 @@ def _weights(name: str, mixture: Mapping[str, float], plan: Plan) -> Floats:
             f"allowed: {', '.join(leaves)}"
         )
     return np.array([mixture.get(leaf, 0.0) for leaf in leaves])
-
-
-def repeated_runs(plan: Plan, params: Params) -> dict[str, list[PlannedRun]]:
-    """Name of each repeated mixture → its runs, one per seed: the prior and the most different ones of the swarm.
-
-    Seeds of the prior are those of the proof, where there is one; the first seed of the others is a run of the swarm.
-    """
-    swarm = [*plan.swarm, *plan.evidence]
-    leaves = [leaf.name for leaf in plan.leaves]
-    prior = np.array([leaf.prior for leaf in plan.leaves])
-    mixtures = np.array([[run.mixture.get(leaf, 0.0) for leaf in leaves] for run in swarm]).reshape(-1, len(leaves))
-    chosen = [swarm[i] for i in most_different(mixtures, prior, params.noise.mixtures)]
-    runs = Runs(plan.leaves, params, plan.suite, plan.vocabulary)
-    repeated = {PRIOR: runs.plan(PRIOR, prior, params.proxy.seed)} | {run.name: run for run in chosen}
-    return {
-        name: [_with_seed(run, name, run.spec.seed + i, plan.suite) for i in range(params.noise.seeds)]
-        for name, run in repeated.items()
-    }
-
-
-def _with_seed(run: PlannedRun, name: str, seed: int, suite: str) -> PlannedRun:
-    """The same tokens with another seed of initialisation and data order."""
-    spec = run.spec.model_copy(update={"seed": seed})
-    return PlannedRun(
-        name=f"{name}-seed-{seed}",
-        mixture=run.mixture,
-        spec=spec,
-        key=spec.key,
-        evaluation=evaluation_key(spec.key, suite),
-    )
-
-
-def most_different(mixtures: Floats, first: Floats, count: int) -> list[int]:
-    """Rows of mixtures (K, m), each as far in total variation as any from `first` (m,) and from the rows before it."""
-    chosen: list[int] = []
-    distance = np.abs(mixtures - first).sum(axis=1)
-    while len(chosen) < min(count, len(mixtures)):
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.abs(mixtures - mixtures[chosen[-1]]).sum(axis=1))
-        distance[chosen] = -1.0
-    return chosen
-
-
-def stages(
-    plans: Iterable[Plan], params: Params, given: Mapping[str, Mapping[str, float]]
-) -> Iterator[tuple[Params, Sequence[PlannedRun]]]:
-    """Runs round by round, then those asked for by name, with the settings that they are made with."""
-    last = None
-    for last in plans:
-        yield params, last.runs
-    if last:
-        yield params, [run for runs in repeated_runs(last, params).values() for run in runs]
-        if params.target.run:
-            target = TargetRuns.of(last, params, given)
-            yield target.params, target.runs
-
-
-def find_run(stages: Iterable[tuple[Params, Sequence[PlannedRun]]], field: str, key: str) -> PlannedRun:
-    """The first run of the stages with a key in a field. Raises InputError for a key that is not planned."""
-    return find((run for _, runs in stages for run in runs), field, key)
 
 
 class _MixtureFile(BaseModel):

@@ -2,15 +2,9 @@ import numpy as np
 import pytest
 
 from olmix.errors import InputError
-from olmix.plan.asked import (
-    TargetRuns,
-    find_run,
-    most_different,
-    read_mixtures,
-    repeated_runs,
-    stages,
-    target_settings,
-)
+from olmix.plan.noise import most_different, repeated_runs
+from olmix.plan.stages import find_run, stages
+from olmix.plan.target import TargetRuns, read_mixtures, target_settings
 from tests.plan.generations import leaf, params
 from tests.plan.generations import plan as plan_of
 
