@@ -43,7 +43,8 @@ def candidates(plan: Plan, request: Request, near: Floats, count: int) -> Floats
     """
     tokens = Budget.of(request.params.proxy, plan.vocabulary).tokens
     sampled = sampled_coordinates(request, plan.leaves, plan.coordinates, plan.space, tokens)
-    trained = [[run.mixture.get(leaf.name, 0.0) for leaf in plan.leaves] for run in plan.fitted]
+    planned = [*plan.swarm, *plan.evidence]  # a run that failed is tried again, so it is no candidate either
+    trained = [[run.mixture.get(leaf.name, 0.0) for leaf in plan.leaves] for run in planned]
     trained += [[run.mixture.get(leaf.content, 0.0) for leaf in plan.leaves] for run in plan.imports]
     seen = plan.space.collapse(trained)
     params = request.params.swarm

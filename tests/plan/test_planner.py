@@ -5,6 +5,7 @@ from olmix.errors import InputError
 from olmix.params import Params
 from olmix.plan.planner import repetition_caps
 from olmix.plan.request import Request
+from olmix.plan.rounds import candidates
 from olmix.plan.runs import run_spec
 from olmix.schema import parse
 from tests.plan.generations import PARAMS, SUITE, accepted, leaf, params
@@ -185,3 +186,18 @@ def test_leaves_without_weight_have_no_ratios_to_reuse():
     parent = accepted("0001-initial", old, {"code": 0, "maths": 1, "wiki": 0})
     with pytest.raises(InputError, match=r"mixtures/0001-initial\.yaml: code, wiki: .* no ratios to reuse"):
         plan_of([old[0], old[2], leaf("maths", "revised")], [parent])
+
+
+def test_a_failed_run_is_no_candidate_of_the_next_round():
+    """It is tried again: a second run on the same mixture would have its key."""
+    settings = params(swarm={"rounds": 2})
+    request = Request(tuple(LEAVES), settings, SUITE)
+    first = plan(swarm={"rounds": 2})
+    near = np.array([coordinate.prior for coordinate in first.coordinates])
+    names = [x.name for x in first.leaves]
+    for failed in first.swarm:
+        settled = first.model_copy(update={"failed": {failed.key: "the loss is nan"}})
+        pool = candidates(settled, request, near, 30)
+        mixture = np.array([failed.mixture.get(name, 0.0) for name in names])
+        closest = np.abs(first.space.expand(pool) - mixture).max(axis=1).min()
+        assert closest > 32 / 10_000
