@@ -3,10 +3,11 @@ import sys
 from pathlib import Path
 
 from olmix.errors import InputError, WorkError
-from olmix.process import hold_lock, prefer_this_environment, run_snakemake
+from olmix.process import die_with_dvc, hold_lock, prepare_jobs, run_snakemake
 from olmix.workflow import Workflow
 
-prefer_this_environment()
+die_with_dvc()
+prepare_jobs()
 try:
     flow = Workflow.load(without_failed="without_failed" in config)
 except InputError as error:

@@ -13,7 +13,7 @@ import typer
 
 from olmix.errors import InputError, RunError, WorkError
 from olmix.plan.plan import KIND as PLAN
-from olmix.process import die_with_parent, keep_freed_memory
+from olmix.process import die_with_snakemake, keep_freed_memory
 from olmix.project import Project
 from olmix.proxy.gpu import use_gpu
 from olmix.proxy.spec import Execution
@@ -38,7 +38,7 @@ def _start_job(
     log: Annotated[Path | None, typer.Option(help="File that gets the progress lines too.")] = None,
 ) -> None:
     global _log
-    die_with_parent()
+    die_with_snakemake()
     keep_freed_memory()
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)

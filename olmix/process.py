@@ -15,16 +15,35 @@ from typing import IO
 from olmix.errors import WorkError
 
 _PR_SET_PDEATHSIG = 1
+_SNAKEMAKE = "OLMIX_SNAKEMAKE"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies, so that a killed Snakemake leaves no orphan (Linux)."""
+    """Ask the kernel to kill this process when its parent dies, so that a killed command leaves no orphan (Linux)."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died in between
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_snakemake() -> None:
+    """End a job with the Snakemake that started it, which may have been killed while the job was starting."""
+    die_with_parent()
+    starter = os.environ.get(_SNAKEMAKE)
+    if sys.platform == "linux" and starter and not Path(f"/proc/{starter}").exists():
+        sys.exit(f"olmix: Snakemake (process {starter}), which started this job, has ended")
+
+
+def die_with_dvc() -> None:
+    """Where DVC started this Snakemake, end with DVC: left at work, it would keep the next `dvc repro` out."""
+    if sys.platform == "linux" and "DVC_STAGE" in os.environ:
+        del os.environ["DVC_STAGE"]  # no concern of jobs on other machines
+        die_with_parent()
+        # DVC starts its commands in its own session; the process that takes over an orphan is in another.
+        if os.getsid(os.getppid()) != os.getsid(0):
+            sys.exit("olmix: DVC, which started this Snakemake, has ended")
 
 
 def keep_freed_memory() -> None:
@@ -56,14 +75,16 @@ def stop_requests() -> Iterator[Callable[[], int]]:
             signal.signal(number, handler)
 
 
-def prefer_this_environment() -> None:
-    """Let child processes find the commands of this very environment first, activated or not."""
+def prepare_jobs() -> None:
+    """Let jobs find the commands of this very environment, activated or not, and know whose they are."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ[_SNAKEMAKE] = str(os.getpid())
 
 
 def run_snakemake(arguments: Sequence[str]) -> int:
     """Run Snakemake once more with other arguments; returns its exit code."""
-    return subprocess.run([sys.executable, "-m", "snakemake", *arguments], check=False).returncode
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, check=False, preexec_fn=die_with_parent).returncode
 
 
 def hold_lock(path: Path) -> IO[str]:

@@ -26,7 +26,7 @@ from olmix.plan.request import Request
 from olmix.plan.stages import find_run, stages
 from olmix.plan.target import TargetRuns, read_mixtures
 from olmix.proxy.spec import KIND as PROXY
-from olmix.store import MANIFEST, Store, write_atomically
+from olmix.store import MANIFEST, STORE, Store, write_atomically
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Project:
         imports = read_imports(root / EVIDENCE, leaves, suite, run_settings(params))
         request = Request(leaves, params, suite, ancestors, imports)
         request.check()
-        project = cls(root, request, history, Store(root / "store"), cache)
+        project = cls(root, request, history, Store(root / STORE), cache)
         _ = project.given_mixtures
         return project
 
@@ -191,7 +191,7 @@ class Project:
 
     def artefact(self, kind: str, key: str) -> str:
         """Path of an artefact's manifest relative to the project folder, as Snakemake names it."""
-        return (self.store.path(kind, key) / MANIFEST).relative_to(self.root).as_posix()
+        return f"{STORE}/{kind}/{key}/{MANIFEST}"
 
     def tokens_artefacts(self) -> list[str]:
         """Manifests of all leaves' tokens."""

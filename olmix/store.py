@@ -19,6 +19,7 @@ from typing import Any
 from olmix.digest import digest, file_sha256
 from olmix.errors import WorkError
 
+STORE = "store"
 MANIFEST = "manifest.json"
 _FIELDS = {"kind", "key", "inputs", "facts", "cost", "files", "provenance"}
 

@@ -15,7 +15,6 @@ from olmix.plan.noise import noise_key, repeated_runs
 from olmix.plan.plan import KIND as PLAN
 from olmix.plan.plan import Plan, PlannedRun, results_key
 from olmix.plan.runs import gpu_memory_to_score, gpu_memory_to_train, memory_per_job, runs_per_job
-from olmix.plan.stages import find_run
 from olmix.plan.target import VIEW as TARGET
 from olmix.plan.target import TargetRuns, target_key, target_settings
 from olmix.project import Project
@@ -42,6 +41,8 @@ class Workflow:
     """Whether runs that failed are left out, instead of being tried again."""
     await_plan: Callable[..., Any] = lambda key: None
     _plans: dict[str, Plan] = field(default_factory=dict)
+    _runs: dict[str, PlannedRun] = field(default_factory=dict)
+    """Key of each run that was come to, and of its evaluation → the run."""
     _chunks: dict[str, list[str]] = field(default_factory=dict)
     _of_target: set[str] = field(default_factory=set)
 
@@ -118,10 +119,9 @@ class Workflow:
             return []
         if key != waiting[0]:
             return [self.project.artefact(PROXY, waiting[0])]
-        runs = [find_run(self._stages(), "key", k) for k in waiting]
-        return [
-            self.project.artefact(TOKENS, tokens) for tokens in sorted({t for run in runs for t in run.spec.counts})
-        ]
+        # Tokens that are there need no edge: with thousands of runs of hundreds of leaves there would be millions.
+        tokens = {tokens for k in waiting for tokens in self._run(k).spec.counts}
+        return [self.project.artefact(TOKENS, k) for k in sorted(tokens) if not self._is_there(TOKENS, k)]
 
     def more_runs(self, wildcards: Any) -> list[str]:
         """Runs that the job of a run trains after it."""
@@ -149,26 +149,41 @@ class Workflow:
         return (key in self._of_target and target_settings(params)) or params, self._plan_of(1).vocabulary
 
     def _waiting(self, key: str) -> list[str]:
-        """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all.
+        """Runs of the chunk of a run that are still to be trained; the job of the first one trains them all."""
+        _ = self._run(key)
+        store = self.project.store
+        return [k for k in self._chunks[key] if not store.has(PROXY, k) and not store.is_staged(PROXY, k)]
+
+    def _run(self, key: str) -> PlannedRun:
+        """The run with a key, or whose evaluation has it. Raises InputError for a key that is not planned."""
+        if key not in self._runs:
+            for params, runs in self._stages():
+                self._take_in(params, runs)
+                if key in self._runs:
+                    break
+            else:
+                raise InputError(f"{key}: not part of today's plan")
+        return self._runs[key]
+
+    def _take_in(self, params: Params, runs: Sequence[PlannedRun]) -> None:
+        """Index the runs of a stage and cut those that no earlier one has into chunks, each for one job.
 
         Chunks are cut from the plan alone, so that every process of a cluster sees the same.
         """
-        for params, runs in self._stages():
-            fresh = [run.key for run in runs if run.key not in self._chunks]
-            chunks = -(-len(fresh) // runs_per_job(params, self._plan_of(1).vocabulary))
-            for i in range(chunks):
-                chunk = fresh[i * len(fresh) // chunks : (i + 1) * len(fresh) // chunks]
-                self._chunks |= dict.fromkeys(chunk, chunk)
-            if key in self._chunks:
-                break
-        store = self.project.store
-        return [k for k in self._chunks[key] if not store.has(PROXY, k) and not store.is_staged(PROXY, k)]
+        fresh = list(dict.fromkeys(run.key for run in runs if run.key not in self._runs))
+        chunks = -(-len(fresh) // runs_per_job(params, self._plan_of(1).vocabulary))
+        for i in range(chunks):
+            chunk = fresh[i * len(fresh) // chunks : (i + 1) * len(fresh) // chunks]
+            self._chunks |= dict.fromkeys(chunk, chunk)
+        for run in runs:
+            self._runs.setdefault(run.key, run)
+            self._runs.setdefault(run.evaluation, run)
 
     def run_of_evaluation(self, wildcards: Any) -> list[str]:
         """The run that an evaluation scores."""
         if self._is_there(EVALUATION, wildcards.key):
             return []
-        return [self.project.artefact(PROXY, find_run(self._stages(), "evaluation", wildcards.key).key)]
+        return [self.project.artefact(PROXY, self._run(wildcards.key).key)]
 
     def runs(self, _: Any = None) -> list[str]:
         """All runs whose mixture is known at planning time."""

@@ -17,6 +17,10 @@ settings.register_profile("olmix", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("olmix")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=6, help="kills at random moments in tests/graph/test_kill_sweep.py")
+
+
 def pytest_collection_modifyitems(items):
     """What takes longest comes first."""
     items.sort(key=lambda item: ("finished" not in item.fixturenames, "accepted" not in item.fixturenames))

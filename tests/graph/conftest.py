@@ -45,12 +45,7 @@ def build_accepted(folder):
     topics = {"news": {"files": "data/texts/news-*.jsonl"}, "games": {"files": "data/texts/games.jsonl"}}
     write_yaml(folder / "domains/web.yaml", {"topics": topics})
     write_maths(folder)
-    stages = yaml.safe_load((folder / "dvc.yaml").read_text())
-    # The texts of the miniature are there already.
-    stages["stages"]["texts"] = {"cmd": "true", "outs": [{f"data/{n}": {"persist": True}} for n in ("texts", "suite")]}
-    for stage in stages["stages"].values():
-        stage["deps"] = ["suite.yaml" if dep == "suites" else dep for dep in stage.get("deps", [])]
-    write_yaml(folder / "dvc.yaml", stages)
+    stages_without_texts(folder)
     git(folder, "init", "-q")
     dvc(folder, "init", "-q")
     done = snakemake(folder)
@@ -60,6 +55,15 @@ def build_accepted(folder):
         assert done.returncode == 0, done.stderr
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "accepted")
+
+
+def stages_without_texts(folder):
+    """Let dvc.yaml be that of the default project, but for the texts and the suite, which are there already."""
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())
+    stages["stages"]["texts"] = {"cmd": "true", "outs": [{f"data/{n}": {"persist": True}} for n in ("texts", "suite")]}
+    for stage in stages["stages"].values():
+        stage["deps"] = ["suite.yaml" if dep == "suites" else dep for dep in stage.get("deps", [])]
+    write_yaml(folder / "dvc.yaml", stages)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def payloads(project, kind):
 )
 def test_chunks_cover_the_plan_in_even_parts(project, per_job, sizes):
     change_params(project, swarm={"runs_per_job": per_job})
-    forget(project, "proxy")
+    forget(project, "proxy", "tokens")
     flow, runs = Workflow.load(project), keys(project)
     assert len(runs) == 8
     jobs = {key: [key, *flow.more_runs(of(key))] for key in runs if "tokens" in str(flow.inputs_of_run(of(key)))}
