@@ -27,7 +27,7 @@ from olmix.study.spec import VIEW as STUDY
 from olmix.study.spec import study_key
 
 
-@dataclass
+@dataclass(repr=False)  # Snakemake asks for the repr of its input functions, which would be all of the project
 class Workflow:
     """Files of the build graph, as paths relative to the project folder.
 
