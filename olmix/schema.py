@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -170,12 +170,11 @@ def short(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
-def _path(location: tuple[int | str, ...], data: Any, missing: bool) -> Iterator[int | str]:
+def _path(location: tuple[Any, ...], data: Any, missing: bool) -> Iterator[int | str]:
     """The steps of a location that the data have, without the tags that pydantic adds for the members of a union."""
     for i, part in enumerate(location):
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        steps: Container[Any] = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if part in steps:
             data = data[part]
         elif not (missing and i == len(location) - 1):
             continue

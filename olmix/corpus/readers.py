@@ -50,7 +50,7 @@ def text_of(row: dict[str, Any], field: str, where: str) -> str:
     """The text in a field of a row. Raises InputError for a field that is absent or holds anything else."""
     if field not in row:
         fields = ", ".join(sorted(row)) or "none"
-        raise InputError(f"{where}: text field {field!r} is absent; fields here: {fields}")
+        raise InputError(f"{where}: field {field!r} is absent; fields here: {fields}")
     text = row[field]
     if not isinstance(text, str):
         found = "null" if text is None else f"{type(text).__name__}, not a string"

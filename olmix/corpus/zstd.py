@@ -52,7 +52,7 @@ class _Reader(io.RawIOBase):
 
 def _open(stream: IO[bytes], mode: str = "rb") -> IO[bytes]:
     if "r" not in mode:
-        return zstandard.ZstdCompressor().stream_writer(stream)  # type: ignore[return-value]
+        return zstandard.ZstdCompressor().stream_writer(stream)
     return io.BufferedReader(_Reader(stream), _CHUNK)
 
 

@@ -71,8 +71,8 @@ def _source_weights(totals: NDArray[np.float64], names: Sequence[str], manual: d
         largest = max(sorted(manual), key=lambda name: manual[name])
         allowed = "at most 1" if others > 0 else "1, as no other source has tokens"
         raise InputError(
-            f"params.yaml: prior.manual.{largest}: found {manual[largest]!r}, and all manual weights sum to {total:.10g}; "
-            f"allowed: a sum of {allowed}"
+            f"params.yaml: prior.manual.{largest}: found {manual[largest]!r}, and all manual weights sum to "
+            f"{total:.10g}; allowed: a sum of {allowed}"
         )
     rest = 1 - total if total < 1 - _ROUNDING else 0.0
     natural = totals * (rest / (others or 1))

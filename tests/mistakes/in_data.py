@@ -153,13 +153,13 @@ CASES = [
         "no text field",
         rows(FILE, {"body": "x", "id": 3}),
         TOKENS,
-        "data/texts/code.jsonl: row 1: text field 'text' is absent; fields here: body, id",
+        "data/texts/code.jsonl: row 1: field 'text' is absent; fields here: body, id",
     ),
     Case(
         "another text field",
         of_code(FILE, text="body"),
         TOKENS,
-        "data/texts/code.jsonl: row 1: text field 'body' is absent; fields here: text",
+        "data/texts/code.jsonl: row 1: field 'body' is absent; fields here: text",
     ),
     Case(
         "no text field in one row",
@@ -325,7 +325,7 @@ CASES = [
         "parquet without the column",
         both(parquet("data/texts/a.parquet", body=["x"]), of_code("data/texts/a.parquet")),
         TOKENS,
-        "data/texts/a.parquet: row 1: text field 'text' is absent; fields here: body",
+        "data/texts/a.parquet: row 1: field 'text' is absent; fields here: body",
     ),
     Case(
         "parquet of numbers",
@@ -349,7 +349,7 @@ CASES = [
         "CSV without the column",
         file("a.csv", "body\nx\n"),
         TOKENS,
-        "data/texts/a.csv: row 1: text field 'text' is absent; fields here: body",
+        "data/texts/a.csv: row 1: field 'text' is absent; fields here: body",
     ),
     Case(
         "CSV of numbers",

@@ -1,6 +1,6 @@
 """Mistakes in suites and their items."""
 
-from tests.mistakes.case import Case, a_folder, a_pipe, both, document, edit, params, parquet, put, remove, rows
+from tests.mistakes.case import Case, a_folder, a_pipe, both, document, edit, parquet, put, remove, rows
 
 SUITE, ITEMS, MAKE = "suite.yaml", "data/suite/code.jsonl", "make items"
 
@@ -126,13 +126,13 @@ CASES = [
         "an item without a continuation",
         rows(ITEMS, {"context": "x"}),
         MAKE,
-        "data/suite/code.jsonl: row 1: text field 'continuation' is absent; fields here: context",
+        "data/suite/code.jsonl: row 1: field 'continuation' is absent; fields here: context",
     ),
     Case(
         "an item without a context",
         rows(ITEMS, {"continuation": "x"}),
         MAKE,
-        "data/suite/code.jsonl: row 1: text field 'context' is absent; fields here: continuation",
+        "data/suite/code.jsonl: row 1: field 'context' is absent; fields here: continuation",
     ),
     Case(
         "an item with an empty continuation",
@@ -187,7 +187,7 @@ CASES = [
         "items of parquet without a field",
         both(parquet("data/suite/a.parquet", context=["x"]), task(files="data/suite/a.parquet")),
         MAKE,
-        "data/suite/a.parquet: row 1: text field 'continuation' is absent; fields here: context",
+        "data/suite/a.parquet: row 1: field 'continuation' is absent; fields here: context",
     ),
     Case(
         "half a surrogate in an item",

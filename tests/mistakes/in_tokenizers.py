@@ -2,7 +2,7 @@
 
 import pickle
 
-from tests.mistakes.case import Case, a_folder, a_pipe, both, cut, edit, params, put, remove
+from tests.mistakes.case import Case, a_folder, a_pipe, both, cut, params, put, remove
 
 FILE, CONFIG, MAKE = "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "make tokens {code}"
 

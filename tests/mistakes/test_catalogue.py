@@ -1,4 +1,4 @@
-"""Every mistake of the catalogue ends in one line that says what is wrong, and leaves store and results as they were."""
+"""Every mistake of the catalogue ends in one line that says what is wrong, and nothing is written."""
 
 import pytest
 
