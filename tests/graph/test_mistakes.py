@@ -1,4 +1,4 @@
-"""A user's mistake ends Snakemake and DVC too with one line and exit code 2; all of them are in tests/mistakes."""
+"""A user's mistake ends Snakemake too with one line and exit code 2; all mistakes are in tests/mistakes."""
 
 import shutil
 
