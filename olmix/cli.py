@@ -18,8 +18,8 @@ from olmix.project import Project
 from olmix.proxy.gpu import use_gpu
 from olmix.proxy.spec import Execution
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-make = typer.Typer(no_args_is_help=True, help="Make one artefact of the plan; the rules of the build graph call these.")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+make = typer.Typer(help="Make one artefact of the plan; the rules of the build graph call these.")
 app.add_typer(make, name="make")
 
 INPUT_ERROR = Path("logs/input-error.txt")
@@ -41,14 +41,17 @@ def _start_job(
     die_with_snakemake()
     keep_freed_memory()
     if log:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        _log = log.open("w", encoding="utf-8")
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            _log = log.open("w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--log {log}: cannot be written: {error.strerror}; allowed: a file") from None
 
 
 def main() -> None:
     """Entry point: 0 done, 1 the work failed, 2 bad input; never a traceback for a user's mistake."""
     try:
-        app()
+        raise SystemExit(_run())
     except InputError as error:
         if sys.argv[1:2] == ["make"]:
             INPUT_ERROR.parent.mkdir(exist_ok=True)
@@ -58,11 +61,25 @@ def main() -> None:
     except WorkError as error:
         _say(f"olmix: {error}")
         raise SystemExit(1) from None
-    except Exception:
+    except Exception as error:
         if _log:
             traceback.print_exc(file=_log)
             _log.flush()
-        raise
+        if not isinstance(error, OSError) or error.filename is None:
+            raise
+        _say(f"olmix: {WorkError(f'{error.filename}: {error.strerror}')}")  # no permission, no space, no folder
+        raise SystemExit(1) from None
+
+
+def _run() -> int:
+    """Run the command that the arguments name. Raises InputError for arguments that are wrong."""
+    try:
+        return app(sys.argv[1:] or ["--help"], prog_name="olmix", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        problem = " ".join(error.format_message().split()).rstrip(".")
+        command = context.command_path if context else "olmix"
+        raise InputError(f"{problem}; `{command} --help` lists what is allowed") from None
 
 
 def _say(line: str) -> None:
@@ -175,9 +192,9 @@ def import_evidence(
 
     project = Project.load()
     leaves, suite = project.leaves, project.suite
+    adopted = import_runs(project.root, name, mixtures, scores, leaves, suite, project.run_template)
     for note in import_notes(mixtures, scores, leaves, suite):
         _say(note)
-    adopted = import_runs(project.root, name, mixtures, scores, leaves, suite, project.run_template)
     for run, reason in adopted.unusable:
         _say(f"{run}: not usable: {reason}")
     typer.echo(f"{FOLDER}/{name}: {len(adopted.runs)} usable runs; commit the folder, `olmix plan` shows what changes")

@@ -1,10 +1,12 @@
 """CSV files as people write them: rows of stripped cells with their line numbers, and mistakes that name the line."""
 
 import csv
+import io
 import math
 from pathlib import Path
 
 from olmix.errors import InputError
+from olmix.textfile import read_text
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -12,20 +14,11 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
     Raises InputError for a file that cannot be read or is no table.
     """
+    reader = csv.reader(io.StringIO(read_text(path, "a CSV file"), newline=""))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: found a folder; allowed: a CSV file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; a CSV file is expected") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
+        found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
-        raise InputError(f"{path}: not a CSV table: {error}") from None
+        raise InputError(f"{path}: line {reader.line_num}: not a CSV table: {error}") from None
     if not found:
         raise InputError(f"{path}: found nothing; allowed: a header and a line per run")
     (_, header), *rows = found

@@ -2,21 +2,30 @@
 
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Container, Hashable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from olmix.errors import InputError
+from olmix.textfile import read_text
 
 _MOST_TOKENS = 10**18
 _MOST_MULTIPLE = 1e6
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
-_FIELD = re.compile(r"[a-z0-9_][^\[\]]*")  # not the tags that pydantic adds for the members of a union
-_MULTIPLE = re.compile(r"(\d+(?:\.\d+)?)x")
-_COUNT = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)\s*([KMBT]?)")
+_LONGEST = 200
+_MULTIPLE = re.compile(r"([0-9]+(?:\.[0-9]+)?)x")
+_COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]+)?)\s*([KMBT]?)")
 
 
 def _parse_count(value: Any) -> Any:
@@ -53,6 +62,33 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _truth_is_no_number(cls, data: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """YAML reads `yes` and `on` as true, which would count as 1."""
+        section = read(data)
+        for name in sorted(cls.model_fields.keys() & data.keys()) if isinstance(data, dict) else ():
+            if path := next(_became_numbers(data[name], getattr(section, name)), None):
+                problem = PydanticCustomError("truth", "a number is expected")
+                details = InitErrorDetails(type=problem, loc=(name, *path[:-1]), input=path[-1])
+                raise ValidationError.from_exception_data(cls.__name__, [details])
+        return section
+
+
+def _became_numbers(found: Any, read: Any) -> Iterator[tuple[Any, ...]]:
+    """Steps to each true or false that was read as a number, and what was found there."""
+    if isinstance(found, dict) and isinstance(read, dict):
+        pairs: list[tuple[Any, Any, Any]] = [(name, found[name], read[name]) for name in found if name in read]
+    elif isinstance(found, list) and isinstance(read, list | tuple):
+        pairs = list(zip(range(len(found)), found, read, strict=False))
+    else:
+        if isinstance(found, bool) and not isinstance(read, bool) and isinstance(read, int | float):
+            yield (found,)
+        return
+    for name, below, below_read in pairs:
+        for path in _became_numbers(below, below_read):
+            yield (name, *path)
+
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where it is compiled
 
@@ -77,16 +113,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Read a YAML file into a model. Raises InputError with file, field, value found and what is allowed."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8") from None
-    except ValueError as error:  # a null byte in the path
-        raise InputError(f"{str(path)!r}: cannot be read: {error}") from None
+    text = read_text(path, "a YAML file")
     try:
         data = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:
@@ -108,29 +135,56 @@ def parse(data: dict[str, Any], model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{where}: {_describe(error, model)}") from None
+        raise InputError(f"{where}: {_describe(error, model, data)}") from None
 
 
-def _describe(error: ValidationError, model: type[BaseModel]) -> str:
+def _describe(error: ValidationError, model: type[BaseModel], data: dict[str, Any]) -> str:
     errors = error.errors()
     # A field of several kinds (a preset name or a mapping) reports every kind: keep the one the user wrote.
     fitting = [e for e in errors if not (e["type"] == "literal_error" and not isinstance(e["input"], str))]
     first = (fitting or errors)[0]
-    field = ".".join(str(part) for part in first["loc"] if _FIELD.fullmatch(str(part))) or "file"
+    field = ".".join(_name(part) for part in _path(first["loc"], data, first["type"] == "missing"))
+    where = f"{field}: " if field else ""
     if first["type"] == "extra_forbidden":
-        message = f"{field}: unknown field; allowed here: {', '.join(_fields_at(model, first['loc'][:-1]))}"
-    elif first["type"] == "missing":
-        message = f"{field}: required field is missing"
-    elif first["type"] in ("model_type", "model_attributes_type"):
+        return f"{where}unknown field; allowed here: {', '.join(_fields_at(model, first['loc'][:-1]))}"
+    if first["type"] == "missing":
+        return f"{where}required field is missing"
+    if first["type"] in ("model_type", "model_attributes_type"):
         fields = ", ".join(_fields_at(model, first["loc"]))
-        message = f"{field}: found {first['input']!r}: a section is expected, with fields such as {fields}"
-    elif first["type"] == "list_type":
-        message = f"{field}: found {first['input']!r}: a list is expected, such as [{first['input']}]"
-    else:
-        problem = first["msg"].removeprefix("Value error, ")
-        found = "" if isinstance(first["input"], dict) else f": found {first['input']!r}"
-        message = f"{field}{found}: {problem[0].lower()}{problem[1:]}"
-    return message
+        return f"{where}found {short(first['input'])}: a section is expected, with fields such as {fields}"
+    if first["type"] == "list_type":
+        such = f", such as [{short(first['input'])}]" if isinstance(first["input"], str | int | float) else ""
+        return f"{where}found {short(first['input'])}: a list is expected{such}"
+    if first["type"] == "dict_type":
+        return f"{where}found {short(first['input'])}: a mapping of names is expected"
+    if first["type"] == "too_short" and not first["input"]:
+        return f"{where}found none: at least one is needed"
+    problem = " ".join(first["msg"].removeprefix("Value error, ").split())
+    found = "" if isinstance(first["input"], dict) else f"found {short(first['input'])}: "
+    return f"{where}{found}{problem[0].lower()}{problem[1:]}"
+
+
+def short(value: object) -> str:
+    """A value for a message: what a user recognises it by, in one line."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+
+
+def _path(location: tuple[Any, ...], data: Any, missing: bool) -> Iterator[int | str]:
+    """The steps of a location that the data have, without the tags that pydantic adds for the members of a union."""
+    for i, part in enumerate(location):
+        steps: Container[Any] = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if part in steps:
+            data = data[part]
+        elif not (missing and i == len(location) - 1):
+            continue
+        yield part
+
+
+def _name(part: int | str) -> str:
+    """A step of a path; names of several lines and the like are quoted."""
+    text = str(part)
+    return text if text.isprintable() and text else short(text)
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

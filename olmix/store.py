@@ -55,16 +55,14 @@ class Store:
             manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise WorkError(f"{path}: no such artefact; `snakemake --cores all` makes it") from None
-        except ValueError as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise WorkError(f"{path}: damaged manifest ({error}); {self._remedy(kind, key)}") from None
         if not isinstance(manifest, dict):
             raise WorkError(f"{path}: damaged manifest (no mapping of fields); {self._remedy(kind, key)}")
         if manifest.get("kind") != kind or manifest.get("key") != key:
             found = f"{manifest.get('kind')}/{manifest.get('key')}"
             raise WorkError(f"{path}: is the manifest of {found}; {self._remedy(kind, key)}")
-        fields = manifest.keys() - {"digest"}
-        made = digest({name: manifest[name] for name in fields})
-        if fields != _FIELDS or manifest.get("digest", made) != made:  # those of earlier versions have no digest
+        if not _is_as_written(manifest):
             raise WorkError(f"{path}: damaged manifest (its fields do not have its digest); {self._remedy(kind, key)}")
         return manifest
 
@@ -216,6 +214,21 @@ class Store:
 
     def _remedy(self, kind: str, key: str) -> str:
         return "`olmix audit --repair` restores it, or makes `snakemake --cores all` make it again"
+
+
+def _is_as_written(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest has its fields and its digest, which those of earlier versions lack."""
+    fields = manifest.keys() - {"digest"}
+    sections = [manifest.get(name) for name in _FIELDS - {"kind", "key"}]
+    if fields != _FIELDS or not all(isinstance(section, dict) for section in sections):
+        return False
+    if not all(isinstance(file, dict) and file.keys() == {"size", "sha256"} for file in manifest["files"].values()):
+        return False
+    try:
+        made = digest({name: manifest[name] for name in fields})
+    except ValueError:  # NaN, which JSON does not have but Python reads
+        return False
+    return bool(manifest.get("digest", made) == made)
 
 
 def _text(manifest: dict[str, Any]) -> str:

@@ -1,15 +1,19 @@
 """Documents of a leaf, read through Hugging Face `datasets`, filtered as declared."""
 
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
 from typing import Any
 
+from olmix.corpus import zstd
+from olmix.corpus.diagnosis import DAMAGED, diagnose
 from olmix.domains.fingerprint import File, Leaf
 from olmix.domains.schema import Filters, Reader
 from olmix.errors import InputError
 
 _BUILDERS = {"jsonl": "json", "parquet": "parquet", "csv": "csv", "text": "text"}
+_BATCH = 1024
 
 
 def read_documents(leaf: Leaf) -> Iterator[str]:
@@ -27,29 +31,41 @@ def read_rows(file: File, sample_by: str = "document") -> Iterator[dict[str, Any
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # data files only: no request to the hub on the way
     from datasets import load_dataset
 
-    options = {"sample_by": sample_by} if file.format == "text" else {}
+    zstd.register()
+    options: dict[str, Any] = {"sample_by": sample_by} if file.format == "text" else {}
+    if file.format == "parquet":
+        options = {"batch_size": _BATCH}  # by default the rows of the first group, of which there may be none
     try:
-        yield from load_dataset(
-            _BUILDERS[file.format], data_files=[file.path], split="train", streaming=True, **options
-        )
+        path = glob.escape(file.path) if "://" not in file.path else file.path  # which `datasets` takes for a pattern
+        yield from load_dataset(_BUILDERS[file.format], data_files=[path], split="train", streaming=True, **options)
     except StopIteration:
         return  # how `datasets` meets a file without a row
     except FileNotFoundError:
         raise InputError(f"{file.path}: not in the work tree; fetch it, for example with `dvc pull`") from None
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{file.path}: {_cause(file, error)}") from None
+    except (OSError, ValueError, TypeError, RuntimeError, *DAMAGED) as error:
+        raise InputError(f"{file.path}: {diagnose(file, error)}") from None
+
+
+def text_of(row: dict[str, Any], field: str, where: str) -> str:
+    """The text in a field of a row. Raises InputError for a field that is absent or holds anything else."""
+    if field not in row:
+        fields = ", ".join(sorted(row)) or "none"
+        raise InputError(f"{where}: field {field!r} is absent; fields here: {fields}")
+    text = row[field]
+    if not isinstance(text, str):
+        found = "null" if text is None else f"{type(text).__name__}, not a string"
+        raise InputError(f"{where}: field {field!r} is {found}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: field {field!r} holds {text[error.start]!r}, half of a character") from None
+    return text
 
 
 def _texts(file: File, reader: Reader) -> Iterator[str]:
     field = "text" if file.format == "text" else reader.text
     for number, row in enumerate(read_rows(file, reader.sample_by), start=1):
-        if field not in row:
-            fields = ", ".join(sorted(row)) or "none"
-            raise InputError(f"{file.path}: row {number}: text field {field!r} is absent; fields here: {fields}")
-        text = row[field]
-        if not isinstance(text, str):
-            raise InputError(f"{file.path}: row {number}: field {field!r} is {type(text).__name__}, not a string")
-        yield text
+        yield text_of(row, field, f"{file.path}: row {number}")
 
 
 def _filtered(documents: Iterator[str], filters: Filters) -> Iterator[str]:
@@ -63,22 +79,3 @@ def _filtered(documents: Iterator[str], filters: Filters) -> Iterator[str]:
                 continue
             seen.add(fingerprint)
         yield text
-
-
-def _cause(file: File, error: Exception) -> str:
-    """What is wrong in a user's terms: the first byte that is not UTF-8, else the reader's own words."""
-    import fsspec
-
-    if file.format != "parquet":
-        with fsspec.open(file.path, "rb", compression="infer") as stream:
-            start = 0
-            for line in stream:
-                try:
-                    line.decode()
-                except UnicodeDecodeError as wrong:
-                    return f"byte {start + wrong.start} is not UTF-8; convert the file"
-                start += len(line)
-    root: BaseException = error
-    while root.__cause__ or root.__context__:
-        root = root.__cause__ or root.__context__  # type: ignore[assignment]
-    return f"not readable as {file.format}: {' '.join(str(root).split())[:300]}"

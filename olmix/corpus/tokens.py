@@ -64,7 +64,7 @@ def make_tokens(
 
 def open_tokens(store: Store, key: str) -> NDArray[np.uint16 | np.uint32]:
     """The verified token array of a leaf, memory-mapped, shape (T,)."""
-    return np.load(store.file(KIND, key, "tokens.npy"), mmap_mode="r")
+    return np.load(store.file(KIND, key, "tokens.npy"), mmap_mode="r", allow_pickle=False)
 
 
 def _batches(documents: Iterator[str]) -> Iterator[list[str]]:

@@ -37,6 +37,12 @@ class Filters(Section):
     drop_duplicates: bool = False
     """Keep only the first of documents with exactly the same text within the leaf."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> "Filters":
+        if self.max_chars is not None and self.max_chars < self.min_chars:
+            raise ValueError(f"max_chars {self.max_chars} is below min_chars {self.min_chars}")
+        return self
+
 
 class Reader(Section):
     """How files become documents. Together with the files' bytes this is the identity of a leaf."""
@@ -118,7 +124,7 @@ class LeafSpec:
 
 def read_domains(folder: Path) -> list[LeafSpec]:
     """All leaves declared in a folder, sorted by name. Raises InputError naming file and field."""
-    if not folder.is_dir():
+    if "\0" in str(folder) or not folder.is_dir():
         raise InputError(f"{folder}: no such folder; params.yaml: domains must name the folder of the domain set")
     paths = sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith("."))
     if not paths:

@@ -75,7 +75,7 @@ def read_tokens(store: Store, key: str) -> tuple[dict[str, TaskTokens], int]:
     facts = store.manifest(KIND, key)["facts"]
     tasks = {}
     for task in facts["tasks"]:
-        with np.load(store.file(KIND, key, f"{task}.npz")) as stored:
+        with np.load(store.file(KIND, key, f"{task}.npz"), allow_pickle=False) as stored:
             tasks[task] = TaskTokens(stored["tokens"], stored["lengths"], stored["sizes"])
     return tasks, facts["end_of_text"]
 

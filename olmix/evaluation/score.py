@@ -124,7 +124,8 @@ def load_foreign(checkpoint: Path) -> Model:
             f"{checkpoint / CONFIG}: model_type: found {family!r}; scored here: {', '.join(sorted(classes))}; "
             "a trainer of your own can score other models itself (proxy.command_writes: scores)"
         )
-    return _Foreign(classes[family].from_pretrained(checkpoint, attn_implementation="sdpa", dtype=torch.float32))
+    settings = {"attn_implementation": "sdpa", "dtype": torch.float32}
+    return _Foreign(classes[family].from_pretrained(checkpoint, use_safetensors=True, **settings))  # never a pickle
 
 
 class _Foreign:

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from olmix.corpus.readers import read_rows
+from olmix.corpus.readers import read_rows, text_of
 from olmix.digest import digest
 from olmix.domains.fingerprint import File, StatCache, identify
-from olmix.domains.schema import Files, Format, Reader
+from olmix.domains.schema import Files, Reader
 from olmix.errors import InputError
 from olmix.schema import Section, read_yaml
+
+_LONGEST_NAME = 60
 
 
 class Task(Section):
@@ -18,7 +21,7 @@ class Task(Section):
 
     files: Files = Field(min_length=1)
     """Globs of local files, relative to the project folder, or fsspec URLs such as hf://datasets/name/test.parquet."""
-    format: Format | None = None
+    format: Literal["jsonl", "parquet", "csv"] | None = None
     """jsonl, parquet or csv; by file name if left out."""
     context: str = "context"
     """Field with the text that the model is given; may be empty in single items."""
@@ -40,6 +43,12 @@ class SuiteFile(Section):
 
     families: dict[str, Family] = Field(min_length=1)
     """Families by name."""
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name can be that of a file and of a column."""
+    plain = name.isprintable() and name == name.strip() and "/" not in name and not name.startswith(".")
+    return plain and 0 < len(name) <= _LONGEST_NAME
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,12 @@ def read_suite(path: Path, root: Path, cache: StatCache) -> Suite:
     if not total > 0:
         raise InputError(f"{path}: families: all weights are 0; at least one family must count")
     tasks: dict[str, SuiteTask] = {}
+    for name in (*suite.families, *(task for family in suite.families.values() for task in family.tasks)):
+        if not _is_name(name):
+            raise InputError(
+                f"{path}: families: found the name {name!r}; allowed: up to {_LONGEST_NAME} characters without /, not "
+                "beginning with a dot, no line ends, no spaces around"
+            )
     for family_name, family in suite.families.items():
         for name, task in family.tasks.items():
             where = f"{path}: families.{family_name}.tasks.{name}"
@@ -105,10 +120,7 @@ def read_items(task: SuiteTask) -> list[Item]:
         for number, row in enumerate(read_rows(file), start=1):
             texts = {}
             for field in (task.task.context, task.task.continuation):
-                if not isinstance(row.get(field), str):
-                    found = f"is {type(row[field]).__name__}" if field in row else "is absent"
-                    raise InputError(f"{file.path}: row {number}: field {field!r} {found}, text is expected")
-                texts[field] = row[field]
+                texts[field] = text_of(row, field, f"{file.path}: row {number}")
             if not texts[task.task.continuation]:
                 raise InputError(f"{file.path}: row {number}: field {task.task.continuation!r} is empty")
             items.append(Item(texts[task.task.context], texts[task.task.continuation]))

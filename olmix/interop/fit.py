@@ -41,6 +41,7 @@ def fit_swarm(config_path: Path, output: Path, say: Callable[[str], None]) -> st
     names, proposes = swarm.domains.names, not config.proposer.fit_only
     if proposes:  # mistakes come out before the fit
         bounds(swarm.domains, config, config_path, held=np.zeros(len(names), dtype=bool))
+    _check_scores(config, swarm)
     _check_output(output)
     notes: list[str] = []
 
@@ -88,18 +89,22 @@ def fit_swarm(config_path: Path, output: Path, say: Callable[[str], None]) -> st
 def _fit_laws(config: FitConfig, swarm: Swarm) -> Family:
     """One law per task on the training runs, by the family that is asked for."""
     regression = config.regression
-    if regression.type == "log_linear" and (swarm.Y < 0).any():
+    law = make_family(regression.type, regression.penalty, HUBER_DELTA)
+    try:
+        return law.fit(swarm.P[swarm.train], swarm.Y[swarm.train], domain_names=swarm.domains.names)
+    except InputError as error:
+        raise InputError(f"{swarm.files['ratios']}: {error}") from None
+
+
+def _check_scores(config: FitConfig, swarm: Swarm) -> None:
+    """Log-linear laws are of scores that are not negative."""
+    if config.regression.type == "log_linear" and (swarm.Y < 0).any():
         k, i = np.argwhere(swarm.Y < 0)[0]
         raise InputError(
             f"{swarm.files['metrics']}: run {swarm.runs[k]!r}, column {swarm.tasks[i]!r}: found {swarm.Y[k, i]:g}; "
             "allowed for log-linear laws: at least 0, such as bits per byte; drop the metric, add a constant to it, "
             "or choose another regression.type"
         )
-    law = make_family(regression.type, regression.penalty, HUBER_DELTA)
-    try:
-        return law.fit(swarm.P[swarm.train], swarm.Y[swarm.train], domain_names=swarm.domains.names)
-    except InputError as error:
-        raise InputError(f"{swarm.files['ratios']}: {error}") from None
 
 
 def _held(config: FitConfig, swarm: Swarm, law: Family) -> Mask:

@@ -143,16 +143,18 @@ class AcceptedMixture(Section):
         header = next(rows, None)
         if header is None or header[:2] != ["key", "seed"]:
             raise InputError(f"{where}: found the header {header}; it begins with key,seed")
+        if twice := [content for i, content in enumerate(header) if content in header[:i]]:
+            raise InputError(f"{where}: column {twice[0]!r} is given twice; allowed: once")
         found = []
-        for row in rows:
+        for number, row in enumerate(rows, start=1):
             try:
                 counts = {leaf: int(n) for leaf, n in zip(header[2:], row[2:], strict=True) if n != "0"}
                 seed = int(row[1])
             except (ValueError, IndexError):
-                raise InputError(f"{where}: row {row[0]}: found {row[1:]}; whole numbers are allowed") from None
+                raise InputError(f"{where}: row {number}: found {row}; a key and whole numbers are allowed") from None
             if not counts or not all(0 < n < _MOST_TOKENS for n in counts.values()):
                 raise InputError(
-                    f"{where}: row {row[0]}: found {row[2:]}; tokens of a leaf are at least 0, not all are 0"
+                    f"{where}: row {number}: found {row[2:]}; tokens of a leaf are at least 0, not all are 0"
                 )
             found.append((row[0], seed, counts))
         return found

@@ -57,7 +57,7 @@ def collapsed_prior(
 def _source_weights(totals: NDArray[np.float64], names: Sequence[str], manual: dict[str, float]) -> NDArray[np.float64]:
     """Weights of sources (s,) from their tokens (s,) and the manual weights."""
     for name, weight in manual.items():
-        field = f"prior.manual.{name}: found {weight!r}"
+        field = f"params.yaml: prior.manual.{name}: found {weight!r}"
         if name not in names:
             raise InputError(f"{field}, but there is no such source; allowed: {', '.join(sorted(names))}")
         if not 0 <= weight <= 1:
@@ -71,8 +71,8 @@ def _source_weights(totals: NDArray[np.float64], names: Sequence[str], manual: d
         largest = max(sorted(manual), key=lambda name: manual[name])
         allowed = "at most 1" if others > 0 else "1, as no other source has tokens"
         raise InputError(
-            f"prior.manual.{largest}: found {manual[largest]!r}, and all manual weights sum to {total:.10g}; "
-            f"allowed: a sum of {allowed}"
+            f"params.yaml: prior.manual.{largest}: found {manual[largest]!r}, and all manual weights sum to "
+            f"{total:.10g}; allowed: a sum of {allowed}"
         )
     rest = 1 - total if total < 1 - _ROUNDING else 0.0
     natural = totals * (rest / (others or 1))

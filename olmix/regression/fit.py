@@ -127,7 +127,7 @@ def read_laws(plan: Plan, store: Store) -> FittedLaws:
 
 def read_heldout(plan: Plan, store: Store) -> tuple[list[str], Floats]:
     """Run keys (K,) and out-of-fold predictions (K, l) of the plan's laws."""
-    with np.load(store.file(KIND, law_of(plan), "heldout.npz")) as stored:
+    with np.load(store.file(KIND, law_of(plan), "heldout.npz"), allow_pickle=False) as stored:
         return stored["runs"].tolist(), stored["predictions"]
 
 

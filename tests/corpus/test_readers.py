@@ -8,7 +8,6 @@ import zstandard
 from olmix.corpus.readers import read_documents
 from olmix.domains.fingerprint import StatCache, fingerprint
 from olmix.domains.schema import read_domains
-from olmix.errors import InputError
 
 TEXTS = ["first document", "zweites – mit Umlaut ä", "third\nwith two lines"]
 JSONL = "".join(json.dumps({"text": text, "id": i}) + "\n" for i, text in enumerate(TEXTS))
@@ -94,35 +93,3 @@ def test_filters(leaf_of, tmp_path, filters, expected):
     rows = ["", "a", "bb", "bb", "cccc"]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
     assert list(read_documents(leaf_of(f"files: a.jsonl\nfilters: {filters}\n"))) == expected
-
-
-def test_an_absent_field_names_file_row_and_fields(leaf_of, tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"body": "x", "id": 3}\n')
-    with pytest.raises(InputError, match=r"a\.jsonl: row 1: text field 'text' is absent; fields here: body, id"):
-        list(read_documents(leaf_of("files: a.jsonl\n")))
-
-
-def test_text_that_is_no_string_is_an_error(leaf_of, tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": null}\n')
-    with pytest.raises(InputError, match=r"a\.jsonl: row 2: field 'text' is NoneType, not a string"):
-        list(read_documents(leaf_of("files: a.jsonl\n")))
-
-
-@pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a.csv"])
-def test_bytes_that_are_not_utf8_are_located(leaf_of, tmp_path, name):
-    (tmp_path / name).write_bytes(b'{"text": "fine"}\n{"text": "caf\xe9"}\n')
-    with pytest.raises(InputError, match=rf"{name}: byte 30 is not UTF-8"):
-        list(read_documents(leaf_of(f"files: {name}\n")))
-
-
-def test_broken_json_is_one_line(leaf_of, tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": \n')
-    with pytest.raises(InputError, match=r"a\.jsonl: not readable as jsonl: ") as error:
-        list(read_documents(leaf_of("files: a.jsonl\n")))
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_that_is_no_parquet_is_one_line(leaf_of, tmp_path):
-    (tmp_path / "a.parquet").write_text("not parquet")
-    with pytest.raises(InputError, match=r"a\.parquet: not readable as parquet"):
-        list(read_documents(leaf_of("files: a.parquet\n")))

@@ -119,7 +119,7 @@ def test_a_changed_tokenizer_is_refused(tmp_path, tokenizer):
 
 def test_a_folder_without_tokenizer_is_named(tmp_path):
     (tmp_path / "tok").mkdir()
-    with pytest.raises(InputError, match=r"tokenizer\.path: tok holds no tokenizer\.json"):
+    with pytest.raises(InputError, match=r"tokenizer\.path: 'tok' holds no tokenizer\.json"):
         load_tokenizer(TokenizerParams(path="tok", digest="0"), tmp_path)
 
 

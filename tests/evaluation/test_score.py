@@ -120,21 +120,6 @@ def test_sizes_are_utf8_bytes_of_the_continuation(suite_folder, tokenizer, store
     assert end == END
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"context": "a"}, "row 1: field 'continuation' is absent"),
-        ({"context": "a", "continuation": ""}, "row 1: field 'continuation' is empty"),
-        ({"context": 3, "continuation": "b"}, "row 1: field 'context' is int"),
-    ],
-)
-def test_a_bad_item_names_file_row_and_field(suite_folder, tokenizer, store, row, message):
-    (suite_folder / "items.jsonl").write_text(json.dumps(row) + "\n")
-    with pytest.raises(InputError, match=r"items\.jsonl") as error:
-        make_items(read(suite_folder), tokenizer, store, silent)
-    assert message in str(error.value)
-
-
 def test_an_empty_task_is_an_error(suite_folder, tokenizer, store):
     (suite_folder / "items.jsonl").write_text("")
     with pytest.raises(InputError, match="t has no item"):

