@@ -23,21 +23,27 @@ def read_documents(leaf: Leaf) -> Iterator[str]:
 
 
 def read_rows(file: File, sample_by: str = "document") -> Iterator[dict[str, Any]]:
-    """Rows of one file as dicts. Raises InputError naming the file when it cannot be read."""
+    """Rows of one file as dicts. Raises InputError naming the file when it cannot be read.
+
+    A remote file is fetched and verified before its first row; WorkError if it has changed since it was identified.
+    """
+    with file.local() as path:
+        yield from _rows(path, file, sample_by)
+
+
+def _rows(path: str, file: File, sample_by: str) -> Iterator[dict[str, Any]]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # data files only: no request to the hub on the way
     from datasets import load_dataset
 
     options = {"sample_by": sample_by} if file.format == "text" else {}
     try:
-        yield from load_dataset(
-            _BUILDERS[file.format], data_files=[file.path], split="train", streaming=True, **options
-        )
+        yield from load_dataset(_BUILDERS[file.format], data_files=[path], split="train", streaming=True, **options)
     except StopIteration:
         return  # how `datasets` meets a file without a row
     except FileNotFoundError:
         raise InputError(f"{file.path}: not in the work tree; fetch it, for example with `dvc pull`") from None
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{file.path}: {_cause(file, error)}") from None
+        raise InputError(f"{file.path}: {_cause(path, file.format, error)}") from None
 
 
 def _texts(file: File, reader: Reader) -> Iterator[str]:
@@ -65,12 +71,12 @@ def _filtered(documents: Iterator[str], filters: Filters) -> Iterator[str]:
         yield text
 
 
-def _cause(file: File, error: Exception) -> str:
+def _cause(path: str, format_: str, error: Exception) -> str:
     """What is wrong in a user's terms: the first byte that is not UTF-8, else the reader's own words."""
     import fsspec
 
-    if file.format != "parquet":
-        with fsspec.open(file.path, "rb", compression="infer") as stream:
+    if format_ != "parquet":
+        with fsspec.open(path, "rb", compression="infer") as stream:
             start = 0
             for line in stream:
                 try:
@@ -81,4 +87,4 @@ def _cause(file: File, error: Exception) -> str:
     root: BaseException = error
     while root.__cause__ or root.__context__:
         root = root.__cause__ or root.__context__  # type: ignore[assignment]
-    return f"not readable as {file.format}: {' '.join(str(root).split())[:300]}"
+    return f"not readable as {format_}: {' '.join(str(root).split())[:300]}"
