@@ -62,8 +62,13 @@ class Server:
 
     def require_credentials(self, on):
         """Let nobody in who is not known to the server, or everybody."""
-        count = b"0" if on else b"Infinity"
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset-auth", data=count)).read()
+        self.command("reset-auth", b"0" if on else b"Infinity")
+
+    def command(self, name, data=b""):
+        """A command of moto's own."""
+        headers = {"Content-Type": "text/plain"}
+        url = f"{self.url}/moto-api/{name}"
+        urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers, method="POST")).read()
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +82,7 @@ def server(tmp_path_factory):
 @pytest.fixture
 def s3(server, monkeypatch):
     """The server with an empty bucket, known to this process and its children by the environment alone."""
-    urllib.request.urlopen(urllib.request.Request(f"{server.url}/moto-api/reset", method="POST")).read()
+    server.command("reset")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)

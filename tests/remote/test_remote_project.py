@@ -1,6 +1,7 @@
 """A project whose texts, items and store lie on S3: what is made again, what is downloaded, what is said."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -77,7 +78,7 @@ def test_an_object_that_changes_while_tokens_are_made_fails_the_job_that_reads_i
         "        return fetched(file, identity)\n"
         "    remote.RemoteFile.fetched = late\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(patch))
+    monkeypatch.setenv("PYTHONPATH", str(patch), prepend=os.pathsep)
     done = snakemake(on_s3)
     assert done.returncode == 1
     assert f"olmix: s3://{BUCKET}/web/code.jsonl: changed or went away after it was identified" in done.stderr
@@ -87,7 +88,7 @@ def test_an_object_that_changes_while_tokens_are_made_fails_the_job_that_reads_i
 def missing_package(folder, s3, monkeypatch):
     (folder / "patch/s3fs").mkdir(parents=True)
     (folder / "patch/s3fs/__init__.py").write_text("raise ImportError('no s3fs')\n")
-    monkeypatch.setenv("PYTHONPATH", str(folder / "patch"))
+    monkeypatch.setenv("PYTHONPATH", str(folder / "patch"), prepend=os.pathsep)
 
 
 def away(folder, s3, monkeypatch):
