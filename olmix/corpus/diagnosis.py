@@ -7,7 +7,7 @@ from typing import Any
 
 import zstandard
 
-from olmix.domains.fingerprint import File
+from olmix.domains.schema import Format
 
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 """Errors of a compressed file that is damaged, beside OSError."""
@@ -16,32 +16,32 @@ _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 _LONGEST = 60
 
 
-def diagnose(file: File, error: Exception) -> str:
+def diagnose(path: str, format_: Format, error: Exception) -> str:
     """What is wrong: the compression, the first byte that is not UTF-8, the first line that is no JSON object, or else
     the reader's own words."""
-    if file.format != "parquet":
+    if format_ != "parquet":
         try:
-            if problem := _in_lines(file):
+            if problem := _in_lines(path, format_):
                 return problem
         except (OSError, *DAMAGED) as damage:
-            return f"not readable as {_compression(file)}: {_words(damage)}"
+            return f"not readable as {_compression(path, format_)}: {_words(damage)}"
     root: BaseException = error
     while root.__cause__ or root.__context__:
         root = root.__cause__ or root.__context__  # type: ignore[assignment]
-    return f"not readable as {file.format}: {_words(root)}"
+    return f"not readable as {format_}: {_words(root)}"
 
 
-def _in_lines(file: File) -> str:
+def _in_lines(path: str, format_: Format) -> str:
     import fsspec
 
-    with fsspec.open(file.path, "rb", compression="infer") as stream:
+    with fsspec.open(path, "rb", compression="infer") as stream:
         start = 0
         for number, line in enumerate(stream, start=1):
             try:
                 text = line.decode()
             except UnicodeDecodeError as wrong:
                 return f"line {number}: byte {start + wrong.start} is not UTF-8; convert the file"
-            if file.format == "jsonl" and text.strip() and (problem := _in_json(text)):
+            if format_ == "jsonl" and text.strip() and (problem := _in_json(text)):
                 return f"line {number}: {problem}"
             start += len(line)
     return ""
@@ -69,8 +69,8 @@ def _start(line: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _compression(file: File) -> str:
-    return next((name for suffix, name in _COMPRESSIONS.items() if file.path.endswith(suffix)), file.format)
+def _compression(path: str, format_: Format) -> str:
+    return next((name for suffix, name in _COMPRESSIONS.items() if path.endswith(suffix)), format_)
 
 
 def _words(error: BaseException) -> str:

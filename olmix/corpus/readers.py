@@ -27,7 +27,15 @@ def read_documents(leaf: Leaf) -> Iterator[str]:
 
 
 def read_rows(file: File, sample_by: str = "document") -> Iterator[dict[str, Any]]:
-    """Rows of one file as dicts. Raises InputError naming the file when it cannot be read."""
+    """Rows of one file as dicts. Raises InputError naming the file when it cannot be read.
+
+    A remote file is fetched and verified before its first row; WorkError if it has changed since it was identified.
+    """
+    with file.local() as path:
+        yield from _rows(path, file, sample_by)
+
+
+def _rows(path: str, file: File, sample_by: str) -> Iterator[dict[str, Any]]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # data files only: no request to the hub on the way
     from datasets import load_dataset
 
@@ -36,14 +44,14 @@ def read_rows(file: File, sample_by: str = "document") -> Iterator[dict[str, Any
     if file.format == "parquet":
         options = {"batch_size": _BATCH}  # by default the rows of the first group, of which there may be none
     try:
-        path = glob.escape(file.path) if "://" not in file.path else file.path  # which `datasets` takes for a pattern
-        yield from load_dataset(_BUILDERS[file.format], data_files=[path], split="train", streaming=True, **options)
+        data_files = [glob.escape(path)]  # `datasets` takes it for a pattern
+        yield from load_dataset(_BUILDERS[file.format], data_files=data_files, split="train", streaming=True, **options)
     except StopIteration:
         return  # how `datasets` meets a file without a row
     except FileNotFoundError:
         raise InputError(f"{file.path}: not in the work tree; fetch it, for example with `dvc pull`") from None
     except (OSError, ValueError, TypeError, RuntimeError, *DAMAGED) as error:
-        raise InputError(f"{file.path}: {diagnose(file, error)}") from None
+        raise InputError(f"{file.path}: {diagnose(path, file.format, error)}") from None
 
 
 def text_of(row: dict[str, Any], field: str, where: str) -> str:

@@ -1,24 +1,33 @@
 """Content digests of leaves: bytes of the files and reader options, nothing else.
 
 A file's identity is the MD5 of its bytes, as in DVC, so that a file has the same identity whether it lies in the work
-tree, is known to DVC but not pulled, or sits in an object store that reports MD5 (ETag). A stat cache makes
-unchanged files cost one `stat`.
+tree, is known to DVC but not pulled, or lies behind a URL. A cache makes unchanged local files cost one `stat`, and
+unchanged remote files a line of a listing.
 """
 
 import glob
 import json
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from olmix.digest import digest, file_md5
+from olmix.domains.remote import RemoteFile, find_remote, identify_remote, shown
 from olmix.domains.schema import Format, LeafSpec, Reader, file_format
-from olmix.errors import InputError
+from olmix.errors import InputError, WorkError
 from olmix.store import write_atomically
 
 CACHE = Path(".cache/olmix/files.json")
+_SETTLED = 2.0
+"""Seconds after which another write gives a file another time on any file system."""
+
+
+Seen = tuple[int, int, int, int]
+"""Size, times of the last change of bytes and of anything, in ns, and inode: what tells an unchanged local file."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,23 @@ class File:
     path: str
     identity: str
     format: Format
+    remote: RemoteFile | None = None
+    seen: Seen | None = None
+    """How a local file looked when it was identified."""
+
+    @contextmanager
+    def local(self) -> Iterator[str]:
+        """Path to read it from; of a remote file, that of a verified copy which goes away afterwards.
+
+        Raises WorkError for a file that does not hold what it was identified by, at the latest when it has been read.
+        """
+        if self.remote is None:
+            yield self.path
+            if self.seen and looks(Path(self.path)) != self.seen:
+                raise changed(self.path)
+        else:
+            with self.remote.fetched(self.identity) as copy:
+                yield copy
 
 
 @dataclass(frozen=True)
@@ -45,32 +71,52 @@ class Leaf:
 
 
 class StatCache:
-    """MD5 of local files by path, size, mtime and inode. Reading never writes; `save` does."""
+    """MD5 of files by what tells an unchanged one: how it looks, or what a server says of it. Only `save` writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._entries: dict[str, list[Any]] = json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
-            self._entries = {}  # a cache: without it files are read again
-        self._changed = False
+        self._entries = self._read()
+        self._learnt: dict[str, list[Any]] = {}
 
-    def identity(self, path: Path) -> str:
-        """Identity of a local file, read only if it changed since it was last seen."""
-        stat = path.stat()
-        seen = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        entry = self._entries.get(str(path))
-        if entry is None or entry[:3] != seen:
-            entry = [*seen, f"md5:{file_md5(path)}"]
-            self._entries[str(path)] = entry
-            self._changed = True
-        return str(entry[3])
+    def identity(self, path: Path) -> tuple[str, Seen]:
+        """Identity of a local file and how it looks; read only if it changed since it was last seen.
+
+        Raises WorkError for a file that changes meanwhile.
+        """
+        seen = looks(path)
+        identity = self.recall(str(path), [*seen])
+        if identity is None:
+            identity = f"md5:{file_md5(path)}"
+            if looks(path) != seen:
+                raise changed(str(path))
+            self.learn(str(path), [*seen], identity)
+            if time.time() - max(seen[1], seen[2]) / 1e9 < _SETTLED:
+                del self._learnt[
+                    str(path)
+                ]  # it may change once more within a tick of its clock, or the clock went back
+        return identity, seen
+
+    def recall(self, name: str, seen: list[Any]) -> str | None:
+        """Identity of a file that still looks as it did when it was read; None if it has to be read."""
+        entry = self._entries.get(name)
+        return str(entry[-1]) if entry and entry[:-1] == seen else None
+
+    def learn(self, name: str, seen: list[Any], identity: str) -> None:
+        """Keep the identity of a file that has been read."""
+        self._entries[name] = self._learnt[name] = [*seen, identity]
 
     def save(self) -> None:
-        """Write what was learnt; files that changed in the last moments are left out (their mtime may not tell)."""
-        if self._changed:
-            write_atomically(self.path, json.dumps(self._entries, indent=0, sort_keys=True) + "\n")
-            self._changed = False
+        """Add what was learnt to the file."""
+        if self._learnt:
+            write_atomically(self.path, json.dumps(self._read() | self._learnt, indent=0, sort_keys=True) + "\n")
+            self._learnt = {}
+
+    def _read(self) -> dict[str, list[Any]]:
+        try:
+            entries = json.loads(self.path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}  # a cache: without it files are read again
+        return entries if isinstance(entries, dict) else {}
 
 
 def fingerprint(specs: Iterable[LeafSpec], root: Path, cache: StatCache) -> list[Leaf]:
@@ -106,22 +152,45 @@ def identify(patterns: Iterable[str], reader: Reader, root: Path, cache: StatCac
     found: dict[str, File] = {}
     for pattern in patterns:
         local = pattern.removeprefix("file://")
-        here = "://" not in local
-        matches = (_local(local, root, cache) or _tracked(local, root)) if here else _remote(local, where)
+        if "://" in local:
+            matches = _remote(pattern, reader, cache, where)
+        else:
+            paths = _local(local, root, cache) or _tracked(local, root)
+            matches = {
+                path: File(path, identity, file_format(reader, path, where), seen=seen)
+                for path, (identity, seen) in paths.items()
+            }
         if not matches:
-            raise InputError(f"{where}: {pattern!r} matches no file")
-        for path, identity in matches.items():
-            found[path] = File(path, identity, file_format(reader, path, where))
+            raise InputError(f"{where}: {shown(pattern)!r} matches no file")
+        found |= matches
     return tuple(sorted(found.values(), key=lambda file: (file.identity, file.format)))
 
 
-def _local(pattern: str, root: Path, cache: StatCache) -> dict[str, str]:
+def _remote(pattern: str, reader: Reader, cache: StatCache, where: str) -> dict[str, File]:
+    files = find_remote(pattern, where)
+    formats = [file_format(reader, file.url.removesuffix("?…"), where) for file in files]
+    found = zip(files, identify_remote(files, cache), formats, strict=True)
+    return {file.key: File(file.url, identity, format_, file) for file, identity, format_ in found}
+
+
+def looks(path: Path) -> Seen:
+    """How a local file looks now."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def changed(path: str) -> WorkError:
+    """What to say of a file that somebody writes to."""
+    return WorkError(f"{path}: changed while it was read; once nothing writes to it, the same command again")
+
+
+def _local(pattern: str, root: Path, cache: StatCache) -> dict[str, tuple[str, Seen | None]]:
     base = glob.escape(str(root))
     paths = (Path(match) for match in glob.iglob(os.path.join(base, pattern), recursive=True))  # noqa: PTH118,PTH207
     return {str(path): cache.identity(path) for path in paths if path.is_file()}
 
 
-def _tracked(pattern: str, root: Path) -> dict[str, str]:
+def _tracked(pattern: str, root: Path) -> dict[str, tuple[str, Seen | None]]:
     """Files that DVC tracks but that are not in the work tree: identified by what DVC recorded."""
     if not (root / ".dvc").is_dir():
         return {}
@@ -132,43 +201,9 @@ def _tracked(pattern: str, root: Path) -> dict[str, str]:
         fs = DVCFileSystem(str(root))
         matches = fs.glob(f"/{pattern}", detail=True)
         return {
-            str(root / path.lstrip("/")): f"md5:{info['dvc_info']['md5']}"
+            str(root / path.lstrip("/")): (f"md5:{info['dvc_info']['md5']}", None)
             for path, info in matches.items()
             if info["type"] == "file" and info.get("dvc_info", {}).get("md5")
         }
     except DvcException as error:
         raise InputError(f"{pattern}: not in the work tree, and DVC cannot tell its digest: {error}") from None
-
-
-def _remote(pattern: str, where: str) -> dict[str, str]:
-    """Files behind an fsspec URL, identified by what the store says about them, without a download."""
-    import fsspec
-
-    try:
-        fs, path = fsspec.url_to_fs(pattern)
-        matches = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
-    except FileNotFoundError:
-        return {}
-    except (ImportError, OSError, ValueError) as error:
-        raise InputError(f"{where}: {pattern}: {' '.join(str(error).split())}") from None
-    files = {name: info for name, info in matches.items() if info["type"] == "file"}
-    return {fs.unstrip_protocol(name): _remote_identity(fs, name, info) for name, info in files.items()}
-
-
-def _remote_identity(fs: Any, name: str, info: dict[str, Any]) -> str:
-    etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
-    if len(etag) == 32 and all(c in "0123456789abcdef" for c in etag):
-        return f"md5:{etag}"  # S3 and compatible stores: the MD5 of a file uploaded in one part
-    if blob := info.get("blob_id"):  # the Hugging Face hub: digest of the content in git
-        return f"git:{blob}"
-    if md5 := info.get("md5Hash") or info.get("content_settings", {}).get("content_md5"):
-        return f"md5:{_hex(md5)}"
-    if etag:
-        return f"etag:{etag}"
-    return f"{fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]}:{fs.checksum(name)}"
-
-
-def _hex(md5: str | bytes) -> str:
-    import base64
-
-    return (md5 if isinstance(md5, bytes) else base64.b64decode(md5)).hex()

@@ -145,13 +145,17 @@ def read_domains(folder: Path) -> list[LeafSpec]:
     return sorted(leaves, key=lambda leaf: leaf.name)
 
 
+def compression_of(name: str) -> str:
+    """The compression suffix of a file's name; empty if it has none."""
+    return next((suffix for suffix in _COMPRESSIONS if name.lower().endswith(suffix)), "")
+
+
 def file_format(reader: Reader, path: str, where: str) -> Format:
     """The format of a file, declared or by its name without a compression suffix."""
     if reader.format:
         return reader.format
     name = path.rsplit("/", 1)[-1].lower()
-    for compression in _COMPRESSIONS:
-        name = name.removesuffix(compression)
+    name = name.removesuffix(compression_of(name))
     suffix = f".{name.rsplit('.', 1)[-1]}" if "." in name else ""
     if suffix not in _SUFFIXES:
         raise InputError(f"{where}: {path}: no known format for {suffix or name!r}; set `format` to one of {FORMATS}")

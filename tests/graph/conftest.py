@@ -93,9 +93,11 @@ def git(folder, *arguments):
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def clone_and_pull(folder):
-    """A clone of a project beside it, with what DVC has of it."""
-    dvc(folder, "remote", "add", "-d", "local", str(folder.parent / "remote"))
+def clone_and_pull(folder, url=None, **settings):
+    """A clone of a project beside it, with what DVC has of it, by way of a remote (a folder, if no URL is given)."""
+    dvc(folder, "remote", "add", "-d", "shared", url or str(folder.parent / "remote"))
+    for name, value in settings.items():
+        dvc(folder, "remote", "modify", "shared", name, value)
     git(folder, "commit", "-qam", "remote")
     dvc(folder, "push", "-q")
     git(folder.parent, "clone", "-q", str(folder), "clone")
