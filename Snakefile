@@ -4,7 +4,7 @@ from pathlib import Path
 
 from olmix.errors import InputError, WorkError
 from olmix.process import hold_lock, prefer_this_environment, run_snakemake
-from olmix.workflow import Workflow
+from olmix.workflow import Workflow, per_attempt
 
 prefer_this_environment()
 try:
