@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun", "scancel", "scontrol")
-# No accounting, no control groups: they want a database and a systemd. Resources of jobs are counted, not enforced, and the
-# node has more CPUs than this machine may have, so that jobs run beside each other.
+# No accounting and no control groups: they want a database and a systemd. Resources of jobs are counted, not enforced.
+# CPUs are more than this machine may have, so that jobs run beside each other.
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
