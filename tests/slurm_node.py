@@ -6,6 +6,7 @@ Debian: `apt-get install slurm-wlm munge`.
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -128,6 +129,7 @@ def slurm(folder: Path) -> Iterator[Slurm]:
             _try(running, "scancel", "--signal=KILL", "--full", "--state=RUNNING", "--me")
             _try(running, "scancel", "--me")
             _await(lambda: not _try(running, "squeue", "--noheader").strip(), folder)
+            _end_processes_of(folder)
 
 
 @contextmanager
@@ -151,6 +153,16 @@ def _daemon(folder: Path, name: str, *arguments: str) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _end_processes_of(folder: Path) -> None:
+    """End what jobs left behind, as on a node that Slurm gave up: whatever has this Slurm on its PATH."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{folder}/bin{os.pathsep}".encode() in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue  # ended meanwhile
 
 
 def _try(running: Slurm, *command: str) -> str:
