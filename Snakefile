@@ -4,7 +4,7 @@ from pathlib import Path
 
 from olmix.errors import InputError, WorkError
 from olmix.process import die_with_dvc, hold_lock, prepare_jobs, run_snakemake
-from olmix.workflow import Workflow
+from olmix.workflow import Workflow, per_attempt
 
 die_with_dvc()
 prepare_jobs()

@@ -16,6 +16,7 @@ from olmix.plan.plan import KIND as PLAN
 from olmix.process import die_with_snakemake, keep_freed_memory
 from olmix.project import Project
 from olmix.proxy.gpu import use_gpu
+from olmix.proxy.spec import KIND as PROXY
 from olmix.proxy.spec import Execution
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -330,7 +331,7 @@ def proxy(
             with _log_of(each):
                 say = _say_of(run.name)
                 try:
-                    made = run_proxy(run.spec, names, items, store, execution, say, staged=each != key)
+                    made = run_proxy(run.spec, names, items, store, execution, say, staged=True)
                 except RunError as error:
                     failures.append(each)
                     store.note_failure(each, str(error))
@@ -340,6 +341,8 @@ def proxy(
                     stage_evaluation(run.spec, made, project.suite.content, items, store, threads, say)
     if key in failures:  # the others have jobs of their own, which try again
         raise RunError("the run failed")
+    # Last: if the job is cut off, what is published is made again, what is staged is not.
+    store.publish_staged(PROXY, key)
 
 
 @make.command()

@@ -26,6 +26,14 @@ from olmix.solve.spec import VALIDATION_KIND as VALIDATION
 from olmix.study.spec import VIEW as STUDY
 from olmix.study.spec import study_key
 
+_MINUTES = {PROXY: 240, EVALUATION: 60}
+_MINUTES_TO_PUT_IN_PLACE = 1
+
+
+def per_attempt(amount: int) -> Callable[[Any, int], int]:
+    """A resource of which every further attempt at a job gets as much again, for schedulers that cut jobs off."""
+    return lambda wildcards, attempt: amount * attempt
+
 
 @dataclass(repr=False)  # Snakemake asks for the repr of its input functions, which would be all of the project
 class Workflow:
@@ -128,9 +136,20 @@ class Workflow:
         waiting = self._waiting(wildcards.key)
         return waiting[1:] if waiting[:1] == [wildcards.key] else []
 
-    def memory(self, wildcards: Any) -> int:
-        """MB that a job takes which trains."""
-        return memory_per_job(*self._made_with(wildcards.key))
+    def memory(self, wildcards: Any, attempt: int = 1) -> int:
+        """MB that a job takes which trains; every further attempt gets as much again."""
+        return memory_per_job(*self._made_with(wildcards.key)) * attempt
+
+    def minutes_to_train(self, wildcards: Any, attempt: int = 1) -> int:
+        """Minutes to ask of a scheduler for the job of a run; a moment where another job has trained it."""
+        trains = self._waiting(wildcards.key)[:1] == [wildcards.key]
+        return _MINUTES[PROXY] * attempt if trains else _MINUTES_TO_PUT_IN_PLACE
+
+    def minutes_to_score(self, wildcards: Any, attempt: int = 1) -> int:
+        """Minutes to ask of a scheduler for an evaluation; a moment where the job that trains the run has scored it."""
+        run = self._run(wildcards.key).key
+        scored = self.project.store.is_staged(EVALUATION, wildcards.key) or run in self._waiting(run)
+        return _MINUTES_TO_PUT_IN_PLACE if scored else _MINUTES[EVALUATION] * attempt
 
     def gpu_memory(self, wildcards: Any) -> int:
         """MB that a job which trains takes on a GPU."""

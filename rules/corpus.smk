@@ -9,8 +9,8 @@ rule tokens:
         "benchmark/tokens/{key}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     message:
         "Tokens of one leaf ({wildcards.key})"
     shell:
@@ -26,8 +26,8 @@ rule items:
         "benchmark/items.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     message:
         "Items of the evaluation suite"
     shell:
@@ -43,6 +43,7 @@ checkpoint plan:
         "logs/plan/{key}.log",
     benchmark:
         "benchmark/plan/{key}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -66,6 +67,7 @@ rule today:
         "logs/today.log",
     benchmark:
         "benchmark/today.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

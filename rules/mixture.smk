@@ -10,8 +10,8 @@ rule law:
         "benchmark/law/{key}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     message:
         "Fit the law of every task"
     shell:
@@ -29,8 +29,8 @@ rule proposal:
         "benchmark/proposal/{key}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     message:
         "Solve for the best feasible mixture"
     shell:
@@ -47,6 +47,7 @@ rule mixture:
         "logs/mixture.log",
     benchmark:
         "benchmark/mixture.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -70,7 +71,7 @@ rule validation:
     resources:
         mem_mb=flow.memory,
         gpu_mb=flow.gpu_memory,
-        runtime=240,
+        runtime=per_attempt(240),
     message:
         "Train and evaluate the proposal ({wildcards.key})"
     shell:

@@ -12,6 +12,7 @@ rule noise_table:
         "logs/noise_table.log",
     benchmark:
         "benchmark/noise_table.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

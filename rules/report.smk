@@ -14,6 +14,7 @@ rule report:
         "logs/report.log",
     benchmark:
         "benchmark/report.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

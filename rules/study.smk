@@ -14,8 +14,8 @@ rule study:
         "benchmark/study.tsv"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     message:
         "Compare design choices: results/study.html"
     shell:

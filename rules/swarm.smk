@@ -1,11 +1,12 @@
 # One proxy run and one evaluation per mixture. Evaluations have keys of their own: new tasks train nothing again.
 # Starting a process costs as much as training for seconds: a job trains several runs and stages all but its own, which
-# their jobs then only put in place, as evaluation jobs do with the scores.
+# their jobs then only put in place, as evaluation jobs do with the scores. `update`: an artefact that is there is whole, and
+# stays when a job is tried again; on a cluster all jobs of a submission are, also those that were done.
 rule proxy:
     input:
         ancient(flow.inputs_of_run),
     output:
-        "store/proxy/{key}/manifest.json",
+        update("store/proxy/{key}/manifest.json"),
     log:
         "logs/proxy/{key}.log",
     benchmark:
@@ -14,7 +15,7 @@ rule proxy:
     resources:
         mem_mb=flow.memory,
         gpu_mb=flow.gpu_memory,
-        runtime=240,
+        runtime=flow.minutes_to_train,
     params:
         also=lambda wildcards: [f"--also {key}" for key in flow.more_runs(wildcards)],
     message:
@@ -27,16 +28,16 @@ rule evaluation:
     input:
         ancient(flow.run_of_evaluation),
     output:
-        "store/evaluation/{key}/manifest.json",
+        update("store/evaluation/{key}/manifest.json"),
     log:
         "logs/evaluation/{key}.log",
     benchmark:
         "benchmark/evaluation/{key}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=per_attempt(2000),
         gpu_mb=flow.gpu_memory_to_score,
-        runtime=60,
+        runtime=flow.minutes_to_score,
     message:
         "Evaluate a proxy ({wildcards.key})"
     shell:
@@ -53,6 +54,7 @@ rule swarm_table:
         "logs/swarm_table.log",
     benchmark:
         "benchmark/swarm_table.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

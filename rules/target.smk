@@ -11,6 +11,7 @@ rule target_table:
         "logs/target_table.log",
     benchmark:
         "benchmark/target_table.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

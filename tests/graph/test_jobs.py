@@ -50,6 +50,22 @@ def test_chunks_cover_the_plan_in_even_parts(project, per_job, sizes):
             assert flow.more_runs(of(other)) == []
 
 
+def test_a_scheduler_is_asked_for_time_and_again_for_more_by_the_job_that_trains_alone(project):
+    change_params(project, swarm={"runs_per_job": 4})
+    forget(project, "proxy", "evaluation")
+    flow, (first, second, *_) = Workflow.load(project), keys(project)
+    assert [flow.minutes_to_train(of(key), attempt=n) for key in (first, second) for n in (1, 2)] == [240, 480, 1, 1]
+    assert flow.minutes_to_score(of(Project.load(project).run(first).evaluation), attempt=2) == 1
+    assert flow.memory(of(first), attempt=2) == 2 * flow.memory(of(first))
+
+
+def test_evaluations_of_runs_that_are_there_are_given_time(project):
+    forget(project, "evaluation")
+    flow, first = Workflow.load(project), keys(project)[0]
+    evaluation = of(Project.load(project).run(first).evaluation)
+    assert [flow.minutes_to_score(evaluation, attempt=n) for n in (1, 2)] == [60, 120]
+
+
 @pytest.mark.parametrize(
     ("proxy", "asked", "expected"),
     [
