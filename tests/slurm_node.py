@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun", "scancel", "scontrol")
@@ -56,6 +57,8 @@ def missing() -> str:
     absent = [name for name in NEEDED if not shutil.which(name)]
     if absent:
         return f"{', '.join(absent)}: not installed (Debian: slurm-wlm, munge)"
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        return "Snakemake's plugin for Slurm is not installed: pip install '.[slurm]'"
     return "" if os.geteuid() == 0 else "Slurm's daemons need root"
 
 

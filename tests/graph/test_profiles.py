@@ -1,6 +1,7 @@
 """Profiles are made of options that Snakemake knows, and none takes back what correctness rests on."""
 
 import re
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -8,6 +9,9 @@ from snakemake.cli import get_argument_parser
 
 from tests.miniature import ROOT
 
+needs_slurm = pytest.mark.skipif(
+    not find_spec("snakemake_executor_plugin_slurm"), reason="its options are the plugin's: pip install '.[slurm]'"
+)
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 
 
@@ -31,7 +35,7 @@ def test_there_is_a_profile_for_every_place():
     assert PROFILES == ["default", "kubernetes", "slurm"]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", [p if p != "slurm" else pytest.param(p, marks=needs_slurm) for p in PROFILES])
 def test_snakemake_takes_every_option_of_a_profile(profile):
     options = settings(profile)
     parser = get_argument_parser()
@@ -41,11 +45,15 @@ def test_snakemake_takes_every_option_of_a_profile(profile):
 
 
 @pytest.mark.parametrize("profile", ["kubernetes", "slurm"])
-def test_a_cluster_keeps_what_correctness_rests_on(profile):
-    """Snakemake reads the default profile besides one that is named, and lets it win: none repeats it."""
+def test_a_cluster_repeats_nothing_that_correctness_rests_on(profile):
+    """Snakemake reads the default profile besides one that is named, and lets it win."""
     rests_on = settings("default")
     assert {"rerun-incomplete", "rerun-triggers", "nolock", "keep-going"} <= rests_on.keys()
     assert not rests_on.keys() & settings(profile).keys() - {"resources"}
+
+
+@needs_slurm
+def test_a_cluster_keeps_what_correctness_rests_on():
     parser = get_argument_parser(profiles=[ROOT / "profiles" / name for name in ("slurm", "default")])
     read = parser.parse_args([])
     assert read.rerun_incomplete
