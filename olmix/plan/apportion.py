@@ -9,12 +9,12 @@ def apportion(weights: NDArray[np.float64], total: int, ids: list[str]) -> NDArr
 
     Ties go to the smaller id, so that the order of leaves does not matter. Zero weight gets zero units.
     """
-    quota = np.asarray(weights, np.float64) * total
+    weights = np.asarray(weights, np.float64)
+    quota = weights * total
     counts = np.floor(quota).astype(np.int64)
     remainders = quota - counts
     remaining = total - int(counts.sum())
-    order = sorted(range(len(ids)), key=lambda j: (-remainders[j], ids[j]))
-    eligible = [j for j in order if weights[j] > 0]
-    for j in eligible[:remaining]:
+    eligible = np.flatnonzero(weights > 0).tolist()
+    for j in sorted(eligible, key=lambda j: (-remainders[j], ids[j]))[:remaining]:
         counts[j] += 1
     return counts

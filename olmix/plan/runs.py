@@ -30,7 +30,7 @@ def run_spec(
     keys = [leaf.tokens_key for leaf in leaves]
     length = params.proxy.sequence_length
     sequences = apportion(mixture, Budget.of(params.proxy, vocabulary).tokens // length, keys)
-    counts = {key: int(n) * length for key, n in zip(keys, sequences, strict=True)}
+    counts = {keys[j]: int(sequences[j]) * length for j in np.flatnonzero(sequences)}
     return RunSpec.of(params.proxy, vocabulary, seed, counts, suite)
 
 
@@ -59,7 +59,7 @@ class Runs:
         return empty.ingredients() | {"sequences": self.tokens // self._params.proxy.sequence_length}
 
     def _planned(self, name: str, mixture: Floats, spec: RunSpec) -> PlannedRun:
-        weights = {leaf.name: float(w) for leaf, w in zip(self._leaves, mixture, strict=True) if w > 0}
+        weights = {self._leaves[j].name: float(mixture[j]) for j in np.flatnonzero(mixture > 0)}
         key = spec.key
         return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation_key(key, self._suite))
 

@@ -5,7 +5,9 @@ everything is computed in a canonical order of content ids, and every run has a 
 """
 
 import math
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,6 +27,7 @@ _WORST_CONDITION = 1e4  # of the swarm with columns of unit length; healthy swar
 _SEPARATIONS = 64  # replacements tried in search of such a swarm, and as many again for every two coordinates
 _RUN_LIMIT = 2**22  # weights drawn in search of one mixture before giving up: below a second
 _REPAIR_LIMIT = 2**23  # weights drawn in the repair of a whole swarm: about two seconds
+_DRAWN_AHEAD = 256  # runs
 _BATCH_LIMIT = 2**18  # weights drawn at once: bounds the memory
 
 
@@ -243,26 +246,53 @@ def _normalised(logs: Floats, starts: NDArray[np.intp]) -> Floats:
 def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
     """For each run the first allowed candidate that no earlier run has."""
     swarm = np.empty((runs, len(sampler.prior)))
-    for run in range(runs):
+    taken = _Taken(seen, runs, sampler.resolution)
+    for run, first in enumerate(_first_candidates(sampler, runs)):
         found_any = False
         for attempt, size in sampler.attempts(_RUN_LIMIT):
-            candidates = sampler.draw(run, attempt, size)
+            candidates = sampler.draw(run, attempt, size) if attempt else first
             allowed = candidates[sampler.allowed(candidates)]
             found_any = found_any or len(allowed) > 0
-            new = np.flatnonzero(_is_new(allowed, np.vstack([seen, swarm[:run]]), sampler.resolution))
-            if new.size:
-                swarm[run] = allowed[new[0]]
+            new = next((mixture for mixture in allowed if taken.lacks(mixture)), None)
+            if new is not None:
+                swarm[run] = new
+                taken.put(run, new)
                 break
         else:
             raise _too_few_distinct(run, runs) if found_any else _no_candidate(sampler, candidates, size)
     return swarm
 
 
-def _is_new(candidates: Floats, others: Floats, resolution: float) -> NDArray[np.bool_]:
-    from scipy.spatial.distance import cdist  # a third of the start of every job, and only planning needs it
+def _first_candidates(sampler: _Sampler, runs: int) -> Iterator[Floats]:
+    """Candidates of the first attempt of each run. Runs have streams of their own, so threads draw the same."""
+    _, size = next(sampler.attempts(_RUN_LIMIT))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, runs, _DRAWN_AHEAD):
+            yield from pool.map(lambda run: sampler.draw(run, 0, size), range(start, min(start + _DRAWN_AHEAD, runs)))
 
-    distances: Floats = cdist(candidates, others, "chebyshev")
-    return distances.min(axis=1, initial=np.inf) > resolution
+
+class _Taken:
+    """Mixtures that a new one must differ from by more than a resolution in some weight."""
+
+    def __init__(self, seen: Floats, runs: int, resolution: float) -> None:
+        """seen: (E, m) mixtures for good; room for as many runs as asked for."""
+        self._resolution, self._first = resolution, len(seen)
+        # A row for each coordinate, so that one weight of all mixtures is read at once; nothing is near to infinity.
+        self._weights = np.full((seen.shape[1], len(seen) + runs), np.inf)
+        self._weights[:, : len(seen)] = seen.T
+
+    def put(self, run: int, mixture: Floats) -> None:
+        """Let a run have a mixture (m,)."""
+        self._weights[:, self._first + run] = mixture
+
+    def lacks(self, mixture: Floats, but: int = -1) -> bool:
+        """Whether a mixture (m,) differs from all others, that of one run aside."""
+        largest = int(np.argmax(mixture))  # in which few others are near
+        near = np.flatnonzero(np.abs(self._weights[largest] - mixture[largest]) <= self._resolution)
+        if but >= 0:
+            near = near[near != self._first + but]
+        distances = np.abs(self._weights[:, near] - mixture[:, None]).max(axis=0, initial=0)
+        return bool((distances > self._resolution).all())
 
 
 def _cover(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
@@ -271,7 +301,7 @@ def _cover(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
     Each replacement lowers the number of missing appearances, so this ends. Replacing the last runs keeps the first
     ones the same when the swarm grows.
     """
-    swarm = swarm.copy()
+    swarm, taken = swarm.copy(), _taken_by(swarm, seen, sampler)
     needed = sampler.params.min_runs_per_leaf
     counts = (swarm > TOLERANCE).sum(axis=0) + (seen > TOLERANCE).sum(axis=0)
     for attempt, size in sampler.attempts(_REPAIR_LIMIT // max(1, len(swarm))):
@@ -283,13 +313,20 @@ def _cover(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
             candidates = sampler.draw(run, attempt, size)
             missing_then = np.maximum(needed - others - (candidates > TOLERANCE), 0).sum(axis=1)
             better = (missing_then < missing) & sampler.allowed(candidates)
-            others_now = np.vstack([seen, np.delete(swarm, run, axis=0)])
-            better[better] = _is_new(candidates[better], others_now, sampler.resolution)
+            better[better] = [taken.lacks(mixture, but=run) for mixture in candidates[better]]
             if better.any():
                 best = np.flatnonzero(better)[np.argmin(missing_then[better])]
                 swarm[run] = candidates[best]
+                taken.put(run, swarm[run])
                 counts = others + (swarm[run] > TOLERANCE)
     return swarm
+
+
+def _taken_by(swarm: Floats, seen: Floats, sampler: _Sampler) -> _Taken:
+    taken = _Taken(seen, len(swarm), sampler.resolution)
+    for run, mixture in enumerate(swarm):
+        taken.put(run, mixture)
+    return taken
 
 
 def _separate(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
@@ -299,9 +336,9 @@ def _separate(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
     candidate that shows most of the direction that is known least.
     """
     swarm = swarm.copy()
-    if not len(swarm):
+    if not len(swarm) or _clearly_identified(np.vstack([seen, swarm])):
         return swarm
-    needed = sampler.params.min_runs_per_leaf
+    needed, taken = sampler.params.min_runs_per_leaf, _taken_by(swarm, seen, sampler)
     for attempt in range(_SEPARATIONS + 2 * swarm.shape[1]):
         every = np.vstack([seen, swarm])
         scale = np.maximum(np.linalg.norm(every, axis=0), TOLERANCE)
@@ -314,11 +351,19 @@ def _separate(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
         candidates = sampler.draw(run, _SEPARATIONS + attempt, max(sampler.params.candidates, 256))
         counts = (others > TOLERANCE).sum(axis=0) + (candidates > TOLERANCE)
         fine = sampler.allowed(candidates) & (counts >= needed).all(axis=1)
-        fine[fine] = _is_new(candidates[fine], others, sampler.resolution)
+        fine[fine] = [taken.lacks(mixture, but=run) for mixture in candidates[fine]]
         if fine.any():
             shown = np.where(fine, np.abs(candidates / scale @ directions[-1]), -1.0)
             swarm[run] = candidates[np.argmax(shown)]
+            taken.put(run, swarm[run])
     return swarm
+
+
+def _clearly_identified(swarm: Floats) -> bool:
+    """Whether the condition number is below a third of the worst one: by the Gram matrix, in a tenth of the time."""
+    scaled = swarm / np.maximum(np.linalg.norm(swarm, axis=0), TOLERANCE)
+    eigenvalues = np.linalg.eigvalsh(scaled.T @ scaled)
+    return bool(eigenvalues[-1] < (_WORST_CONDITION / 3) ** 2 * eigenvalues[0])
 
 
 def _check_identified(swarm: Floats, sampler: _Sampler) -> None:
@@ -333,6 +378,8 @@ def _check_identified(swarm: Floats, sampler: _Sampler) -> None:
             f"needed (its prior is {sampler.prior[worst]:.3g}, its largest weight {sampler.max_weight[worst]:.3g}); "
             f"raise swarm.runs_per_parameter or max_strength, lower minimum_weight or swarm.temperature{others}"
         )
+    if _clearly_identified(swarm):
+        return
     _, singular, directions = np.linalg.svd(swarm / np.linalg.norm(swarm, axis=0), full_matrices=False)
     if singular[0] > _WORST_CONDITION * singular[-1]:
         blurred = sampler.names[int(np.argmax(np.abs(directions[-1])))]
