@@ -57,10 +57,14 @@ TokenBudget = Annotated[int | str, BeforeValidator(_parse_budget)]
 """A number of tokens, or text such as "5x": that many times Chinchilla's 20 tokens per parameter."""
 
 
-class Section(BaseModel):
-    """Base of all typed sections: unknown fields are errors, values cannot change after reading."""
+class Record(BaseModel):
+    """Base of what the program itself writes: unknown fields are errors, values cannot change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Section(Record):
+    """Base of what people write."""
 
     @model_validator(mode="wrap")
     @classmethod

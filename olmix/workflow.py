@@ -52,6 +52,8 @@ class Workflow:
     _runs: dict[str, PlannedRun] = field(default_factory=dict)
     """Key of each run that was come to, and of its evaluation → the run."""
     _chunks: dict[str, list[str]] = field(default_factory=dict)
+    _tokens_made: set[str] = field(default_factory=set)
+    """Tokens that were found in the store: asked for once, not once for every run."""
     _of_target: set[str] = field(default_factory=set)
 
     @classmethod
@@ -129,7 +131,8 @@ class Workflow:
             return [self.project.artefact(PROXY, waiting[0])]
         # Tokens that are there need no edge: with thousands of runs of hundreds of leaves there would be millions.
         tokens = {tokens for k in waiting for tokens in self._run(k).spec.counts}
-        return [self.project.artefact(TOKENS, k) for k in sorted(tokens) if not self._is_there(TOKENS, k)]
+        self._tokens_made |= {k for k in tokens - self._tokens_made if self._is_there(TOKENS, k)}
+        return [self.project.artefact(TOKENS, k) for k in sorted(tokens - self._tokens_made)]
 
     def more_runs(self, wildcards: Any) -> list[str]:
         """Runs that the job of a run trains after it."""

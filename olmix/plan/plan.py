@@ -11,7 +11,7 @@ from olmix.digest import digest
 from olmix.errors import InputError
 from olmix.plan.space import Space
 from olmix.proxy.spec import RunSpec
-from olmix.schema import Section
+from olmix.schema import Record
 
 KIND = "plan"
 
@@ -19,7 +19,7 @@ PRIOR = "prior"
 """Name of the natural mixture among others."""
 
 
-class PlannedLeaf(Section):
+class PlannedLeaf(Record):
     """A leaf of the domain set with what planning derived for it."""
 
     name: str
@@ -36,7 +36,7 @@ class PlannedLeaf(Section):
     """Least weight, from solver.bounds."""
 
 
-class PlannedCoordinate(Section):
+class PlannedCoordinate(Record):
     """A coordinate of the problem: a free leaf or a virtual domain."""
 
     name: str
@@ -52,7 +52,7 @@ class PlannedCoordinate(Section):
     """Least weight that gives each of its leaves its own."""
 
 
-class PlannedRun(Section):
+class PlannedRun(Record):
     """A proxy run with the mixture that was asked for and the keys that follow from it."""
 
     name: str
@@ -63,7 +63,7 @@ class PlannedRun(Section):
     evaluation: str
 
 
-class PlannedImport(Section):
+class PlannedImport(Record):
     """A run from elsewhere that the laws are also fitted on."""
 
     name: str
@@ -74,7 +74,7 @@ class PlannedImport(Section):
     """Bits per byte per task."""
 
 
-class PlannedTask(Section):
+class PlannedTask(Record):
     """A task with its share of the objective."""
 
     name: str
@@ -82,7 +82,7 @@ class PlannedTask(Section):
     weight: float
 
 
-class PlannedValidation(Section):
+class PlannedValidation(Record):
     """A run that proves the proposal; its mixture is known once the proposal is solved."""
 
     seed: int
@@ -102,7 +102,7 @@ def results_key(plan: str, failed: Collection[str]) -> str:
 Planned = TypeVar("Planned", PlannedRun, PlannedValidation)
 
 
-class Plan(Section):
+class Plan(Record):
     """The complete plan of one generation."""
 
     key: str

@@ -9,7 +9,7 @@ from olmix.digest import digest
 from olmix.params import ModelParams, ProxyParams
 from olmix.proxy.ladder import Budget
 from olmix.proxy.model import resolve
-from olmix.schema import Section
+from olmix.schema import Record
 
 RECIPE = 2
 """Version of the built-in trainer: raise it when the same specification would train another model."""
@@ -20,7 +20,7 @@ COMMAND_RECIPE = 1
 KIND = "proxy"
 
 
-class Training(Section):
+class Training(Record):
     """Training configuration of a run: the part of `proxy` in params.yaml that the trainer reads."""
 
     sequence_length: int
@@ -44,7 +44,7 @@ class Training(Section):
         return cls(**settings | {"average_weights": proxy.average_weights or None})
 
 
-class Trainer(Section):
+class Trainer(Record):
     """A command of the user's in place of the built-in trainer."""
 
     command: str
@@ -71,7 +71,7 @@ class Execution:
         return cls(threads, proxy.compile, proxy.checkpoint_seconds)
 
 
-class RunSpec(Section):
+class RunSpec(Record):
     """One proxy run. Leaves appear only as keys of their tokens with integer counts: names play no part."""
 
     model: ModelParams
