@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from olmix.errors import WorkError
 
 STORE = "store"
 MANIFEST = "manifest.json"
+_SYSTEM_ERROR = re.compile(r"I/O error: .*\(os error (\d+)\)")  # how safetensors says it
 _FIELDS = {"kind", "key", "inputs", "facts", "cost", "files", "provenance"}
 
 
@@ -148,7 +150,8 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 folder.mkdir(exist_ok=True)  # the other process may have removed it
             try:
-                yield folder
+                with _naming(folder):
+                    yield folder
             except BaseException:
                 if [path.name for path in folder.iterdir()] == ["lock"]:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -178,7 +181,8 @@ class Store:
         private = self.root / ".partial" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}"
         private.mkdir(parents=True)
         try:
-            yield Draft(private)
+            with _naming(private):
+                yield Draft(private)
         finally:
             shutil.rmtree(private, ignore_errors=True)
 
@@ -233,6 +237,24 @@ def _is_as_written(manifest: dict[str, Any]) -> bool:
 
 def _text(manifest: dict[str, Any]) -> str:
     return json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Name the folder of an error of the file system that names none: those of writing to an open file.
+
+    Raises WorkError in its place. numpy and safetensors keep just the words of such an error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise WorkError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    except Exception as error:
+        if found := _SYSTEM_ERROR.search(str(error)):
+            raise WorkError(f"{folder}: cannot be written: {os.strerror(int(found[1]))}") from error
+        raise
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ settings.load_profile("olmix")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=6, help="kills at random moments in tests/graph/test_kill_sweep.py")
+    parser.addoption("--kills", type=int, default=4, help="kills at random moments in tests/graph/test_kill_sweep.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -90,7 +90,7 @@ class StatCache:
             if looks(path) != seen:
                 raise changed(str(path))
             self.learn(str(path), [*seen], identity)
-            if time.time() - max(seen[1], seen[2]) / 1e9 < _SETTLED:
+            if time.time() - seen[1] / 1e9 < _SETTLED:
                 del self._learnt[
                     str(path)
                 ]  # it may change once more within a tick of its clock, or the clock went back

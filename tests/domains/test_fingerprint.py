@@ -1,12 +1,15 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from olmix.corpus.readers import read_documents
+from olmix.digest import file_md5
 from olmix.domains.fingerprint import StatCache, fingerprint
 from olmix.domains.schema import read_domains
-from olmix.errors import InputError
+from olmix.errors import InputError, WorkError
 
 
 @pytest.fixture
@@ -140,3 +143,60 @@ def test_a_file_url_is_the_local_file(project):
     assert contents(project) == before
     os.utime(project / "data/b.jsonl")
     assert contents(project) == before
+
+
+def test_a_file_that_changes_while_it_is_hashed_is_told(project, monkeypatch):
+    path = project / "data/b.jsonl"
+
+    def hash_slowly(read):
+        found = file_md5(read)
+        if read == path:
+            path.write_text('{"text": "four!"}\n')
+        return found
+
+    monkeypatch.setattr("olmix.domains.fingerprint.file_md5", hash_slowly)
+    with pytest.raises(WorkError, match=r"b\.jsonl: changed while it was read"):
+        contents(project)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_file_that_changes_while_it_is_read_is_told(project, back):
+    """Also where its old bytes are back in the end: nobody knows which were read."""
+    leaf = fingerprint(read_domains(project / "domains"), project, StatCache(project / "cache.json"))[1]
+    path = project / "data/b.jsonl"
+    before = path.read_text()
+    documents = read_documents(leaf)
+    assert next(documents) == "three"
+    path.write_text('{"text": "other"}\n')
+    if back:
+        path.write_text(before)
+    with pytest.raises(WorkError, match=r"b\.jsonl: changed while it was read"):
+        next(documents)
+
+
+def test_a_file_that_goes_away_is_told(project):
+    leaf = fingerprint(read_domains(project / "domains"), project, StatCache(project / "cache.json"))[1]
+    (project / "data/b.jsonl").unlink()
+    with pytest.raises(InputError, match=r"b\.jsonl: not in the work tree"):
+        next(read_documents(leaf))
+
+
+def test_a_file_from_the_future_is_read_each_time(project):
+    """Where a clock went back, a time that is to come may come again with other bytes."""
+    cache = StatCache(project / "cache.json")
+    os.utime(project / "data/b.jsonl", (time.time() + 1000,) * 2)
+    os.utime(project / "data/a1.jsonl", (1, 1))
+    contents(project, cache)
+    cache.save()
+    assert str(project / "data/b.jsonl") not in (project / "cache.json").read_text()
+
+
+def test_an_edit_in_place_that_keeps_size_and_time_is_seen(project):
+    """As by `cp --preserve` onto the file: the time of its last change of any kind tells."""
+    cache = StatCache(project / "cache.json")
+    path = project / "data/b.jsonl"
+    os.utime(path, (1, 1))
+    before = contents(project, cache)["b"]
+    path.write_text(path.read_text().replace("three", "eerht"))
+    os.utime(path, (1, 1))
+    assert contents(project, cache)["b"] != before

@@ -1,6 +1,6 @@
 """Kill anything at any moment: no process keeps working, and the same command again ends with the same bytes.
 
-Six kills in the usual tests; `python -m pytest tests/graph/test_kill_sweep.py --kills 60 -rP` is the sweep and prints
+Four kills in the usual tests; `python -m pytest tests/graph/test_kill_sweep.py --kills 60 -rP` is the sweep and prints
 each of them. The trainer is the real one, with many checkpoints a run.
 """
 
@@ -21,7 +21,7 @@ import pytest
 from tests.graph.conftest import dvc, git, stages_without_texts
 from tests.miniature import build, change_params, planned_jobs, snakemake
 
-KILLS_OF_A_TEST = 3
+KILLS_OF_A_TEST = 2
 COMMANDS = {"snakemake": ("snakemake", "--cores", "2"), "dvc": ("dvc", "repro")}
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TIMES = re.compile(r'( data-value="[\d.e-]+")?>[\d.,]+ (s|min)<|\d{4}-\d\d-\d\d \d\d:\d\d UTC')
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel kill
 
 
 def pytest_generate_tests(metafunc):
-    """A test for every three kills, by turns of Snakemake and of DVC."""
+    """A test for every two kills, by turns of Snakemake and of DVC."""
     if "seed" in metafunc.fixturenames:
         seeds = range(-(-metafunc.config.getoption("--kills") // KILLS_OF_A_TEST))
         metafunc.parametrize("seed", seeds, ids=[f"{list(COMMANDS)[seed % 2]}-{seed}" for seed in seeds])
