@@ -42,7 +42,10 @@ class Project:
 
     @classmethod
     def load(cls, root: Path = Path()) -> "Project":
-        """Read and check a project folder. Raises InputError for the first mistake found. Writes nothing."""
+        """Read and check a project folder. Raises InputError for the first mistake found.
+
+        Writes nothing, but for the cache of what remote files were found to hold.
+        """
         params = read_params(root / "params.yaml")
         cache = StatCache(root / CACHE)
         leaves = tuple(fingerprint(read_domains(root / params.domains), root, cache))
