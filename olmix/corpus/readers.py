@@ -37,8 +37,9 @@ def read_rows(file: File, sample_by: str = "document") -> Iterator[dict[str, Any
 
 def _rows(path: str, file: File, sample_by: str) -> Iterator[dict[str, Any]]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # data files only: no request to the hub on the way
-    from datasets import load_dataset
+    from datasets import load_dataset, logging
 
+    logging.set_verbosity(logging.CRITICAL)  # it prints what it raises, and what is wrong is told below
     zstd.register()
     options: dict[str, Any] = {"sample_by": sample_by} if file.format == "text" else {}
     if file.format == "parquet":

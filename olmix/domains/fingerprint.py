@@ -161,7 +161,7 @@ def identify(patterns: Iterable[str], reader: Reader, root: Path, cache: StatCac
                 for path, (identity, seen) in paths.items()
             }
         if not matches:
-            raise InputError(f"{where}: {shown(pattern)!r} matches no file")
+            raise InputError(f"{where}: '{shown(pattern)}' matches no file")
         found |= matches
     return tuple(sorted(found.values(), key=lambda file: (file.identity, file.format)))
 

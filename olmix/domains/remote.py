@@ -232,7 +232,8 @@ def _told(where: str) -> Iterator[None]:
 
 def _problem(error: Exception) -> str:
     """What is wrong in a user's terms."""
-    return _missing(error) or f"{type(error).__name__}: {_said(error)}"
+    said = _said(error)
+    return _missing(error) or (said if isinstance(error, ValueError) else f"{type(error).__name__}: {said}")
 
 
 def _missing(error: Exception) -> str:

@@ -103,7 +103,7 @@ CASES = [
         "a URL without its library",
         says("files: abfs://x/y.jsonl\n"),
         "plan",
-        "domains/code.yaml: files: abfs://x/y.jsonl: Install adlfs to access Azure Datalake Gen2 and Azure Blob Storage",
+        "domains/code.yaml: files: abfs://x/y.jsonl: a package for this kind of URL is missing: Install adlfs to access Azure Datalake Gen2 and Azure Blob Storage",
     ),
     Case(
         "files and topics",

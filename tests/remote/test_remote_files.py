@@ -168,7 +168,7 @@ def test_a_name_with_a_newline_stays_one_line_of_a_message(leaf_of):
     memory.pipe("/strange/a\n..\n.jsonl", b'{"body": "x"}\n')
     try:
         leaf = leaf_of("memory://strange/*.jsonl")
-        with pytest.raises(InputError, match=r"a\\n\.\.\\n\.jsonl: row 1: text field 'text' is absent"):
+        with pytest.raises(InputError, match=r"a\\n\.\.\\n\.jsonl: row 1: field 'text' is absent"):
             list(read_documents(leaf))
     finally:
         memory.rm("/strange", recursive=True)
