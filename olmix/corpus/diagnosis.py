@@ -7,7 +7,7 @@ from typing import Any
 
 import zstandard
 
-from olmix.domains.schema import Format
+from olmix.domains.schema import Format, compression_of
 
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 """Errors of a compressed file that is damaged, beside OSError."""
@@ -24,7 +24,8 @@ def diagnose(path: str, format_: Format, error: Exception) -> str:
             if problem := _in_lines(path, format_):
                 return problem
         except (OSError, *DAMAGED) as damage:
-            return f"not readable as {_compression(path, format_)}: {_words(damage)}"
+            read_as = _COMPRESSIONS.get(compression_of(path), format_)
+            return f"not readable as {read_as}: {_words(damage)}"
     root: BaseException = error
     while root.__cause__ or root.__context__:
         root = root.__cause__ or root.__context__  # type: ignore[assignment]
@@ -67,10 +68,6 @@ def _in_json(line: str) -> str:
 def _start(line: str) -> str:
     text = repr(line.strip()[:_LONGEST])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _compression(path: str, format_: Format) -> str:
-    return next((name for suffix, name in _COMPRESSIONS.items() if path.endswith(suffix)), format_)
 
 
 def _words(error: BaseException) -> str:
