@@ -13,7 +13,7 @@ import typer
 
 from olmix.errors import InputError, RunError, WorkError
 from olmix.plan.plan import KIND as PLAN
-from olmix.process import die_with_snakemake, keep_freed_memory
+from olmix.process import die_with_dvc, die_with_snakemake, keep_freed_memory
 from olmix.project import Project
 from olmix.proxy.gpu import use_gpu
 from olmix.proxy.spec import KIND as PROXY
@@ -117,6 +117,7 @@ def texts(
     """Build the default texts and evaluation items below data/ from pinned packages."""
     from olmix.texts.build import build
 
+    die_with_dvc()
     build(Path(), scale=scale, report=_say)
 
 

@@ -37,13 +37,13 @@ def die_with_snakemake() -> None:
 
 
 def die_with_dvc() -> None:
-    """Where DVC started this Snakemake, end with DVC: left at work, it would keep the next `dvc repro` out."""
+    """Where DVC started this command (by `exec`), end with it: left at work, it would keep the next `dvc repro` out."""
     if sys.platform == "linux" and "DVC_STAGE" in os.environ:
         del os.environ["DVC_STAGE"]  # no concern of jobs on other machines
         die_with_parent()
         # DVC starts its commands in its own session; the process that takes over an orphan is in another.
         if os.getsid(os.getppid()) != os.getsid(0):
-            sys.exit("olmix: DVC, which started this Snakemake, has ended")
+            sys.exit("olmix: DVC, which started this command, has ended")
 
 
 def keep_freed_memory() -> None:

@@ -98,7 +98,8 @@ def start(folder: Path, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+            env=os.environ  # DVC takes the user's shell; this one stays above the commands it runs
+            | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SHELL": "/bin/sh"},
         )
 
 
