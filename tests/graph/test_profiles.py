@@ -48,7 +48,7 @@ def test_snakemake_takes_every_option_of_a_profile(profile):
 def test_a_cluster_repeats_nothing_that_correctness_rests_on(profile):
     """Snakemake reads the default profile besides one that is named, and lets it win."""
     rests_on = settings("default")
-    assert {"rerun-incomplete", "rerun-triggers", "nolock", "keep-going"} <= rests_on.keys()
+    assert {"ignore-incomplete", "rerun-triggers", "nolock", "keep-going"} <= rests_on.keys()
     assert not rests_on.keys() & settings(profile).keys() - {"resources"}
 
 
@@ -56,7 +56,7 @@ def test_a_cluster_repeats_nothing_that_correctness_rests_on(profile):
 def test_a_cluster_keeps_what_correctness_rests_on():
     parser = get_argument_parser(profiles=[ROOT / "profiles" / name for name in ("slurm", "default")])
     read = parser.parse_args([])
-    assert read.rerun_incomplete
+    assert read.ignore_incomplete
     assert read.nolock
     assert read.keep_going
     assert (read.executor, read.retries) == ("slurm", 3)
