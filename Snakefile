@@ -3,7 +3,13 @@ import sys
 from pathlib import Path
 
 from olmix.errors import InputError, WorkError
-from olmix.process import die_with_dvc, hold_lock, prepare_jobs, run_snakemake
+from olmix.process import (
+    die_with_dvc,
+    hold_lock,
+    prepare_jobs,
+    run_snakemake,
+    stop_without_deadlock,
+)
 from olmix.workflow import Workflow, per_attempt
 
 die_with_dvc()
@@ -25,6 +31,7 @@ include: "rules/report.smk"
 include: "rules/study.smk"
 include: "rules/noise.smk"
 include: "rules/target.smk"
+include: "rules/case_study.smk"
 
 
 wildcard_constraints:
@@ -45,6 +52,7 @@ rule all:
 
 onstart:
     global lock
+    stop_without_deadlock()
     try:
         lock = hold_lock(Path(".snakemake/olmix.lock"))
     except WorkError as error:

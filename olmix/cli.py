@@ -444,6 +444,34 @@ def target() -> None:
 
 
 @make.command()
+def case_study_step(key: Key, threads: Threads = 1) -> None:
+    """One update of the case study, in a project of its own."""
+    from olmix.case_study.spec import CaseStudy
+    from olmix.case_study.step import make_step
+
+    make_step(CaseStudy.load(), key, threads, _say)
+
+
+@make.command()
+def case_study_target(key: Key, threads: Threads = 1) -> None:
+    """A model of the case study on given mixtures."""
+    from olmix.case_study.spec import CaseStudy
+    from olmix.case_study.target import make_target
+
+    make_target(CaseStudy.load(), key, threads, _say)
+
+
+@make.command()
+def case_study() -> None:
+    """The views results/case_study.html, .md, .csv and .json."""
+    from olmix.case_study.spec import CaseStudy
+    from olmix.case_study.write import write_case_study
+
+    for sentence in write_case_study(CaseStudy.load()):
+        typer.echo(sentence)
+
+
+@make.command()
 def report() -> None:
     """The views results/report.html, results/mixture.svg and results/metrics.json."""
     _write_report(Project.load())

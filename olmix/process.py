@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from olmix.errors import WorkError
 
@@ -44,6 +44,16 @@ def die_with_dvc() -> None:
         # DVC starts its commands in its own session; the process that takes over an orphan is in another.
         if os.getsid(os.getppid()) != os.getsid(0):
             sys.exit("olmix: DVC, which started this command, has ended")
+
+
+def stop_without_deadlock() -> None:
+    """Let Snakemake's handler of SIGTERM run in a thread.
+
+    It takes the lock of the scheduler, which the main thread that it interrupts may be holding: both then wait for ever.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        signal.signal(signal.SIGTERM, lambda *came: threading.Thread(target=handler, args=came, daemon=True).start())
 
 
 def keep_freed_memory() -> None:
@@ -81,10 +91,14 @@ def prepare_jobs() -> None:
     os.environ[_SNAKEMAKE] = str(os.getpid())
 
 
-def run_snakemake(arguments: Sequence[str]) -> int:
-    """Run Snakemake once more with other arguments; returns its exit code."""
+def run_snakemake(arguments: Sequence[str], folder: Path = Path(), output: IO[str] | None = None) -> int:
+    """Run Snakemake once more, with other arguments or in another folder; returns its exit code.
+
+    output: file that gets all it prints; without one, it prints where this process does.
+    """
     command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, check=False, preexec_fn=die_with_parent).returncode
+    into: dict[str, Any] = {"stdout": output, "stderr": output}
+    return subprocess.run(command, cwd=folder, check=False, preexec_fn=die_with_parent, **into).returncode
 
 
 def hold_lock(path: Path) -> IO[str]:

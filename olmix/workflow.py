@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from olmix.case_study.spec import VIEW as CASE_STUDY
+from olmix.case_study.spec import CaseStudy
 from olmix.corpus.tokens import KIND as TOKENS
 from olmix.errors import InputError
 from olmix.evaluation.items import KIND as ITEMS
@@ -70,9 +73,7 @@ class Workflow:
 
     def _plan_of(self, number: int) -> Plan:
         key = self.project.request.round_key(number)
-        # The last plan is always awaited: Snakemake looks at all jobs again only where it has waited for a checkpoint,
-        # and after a kill would else make nothing but what was cut off. An earlier plan that is there needs no job.
-        if number == self.project.request.rounds or not self._is_there(PLAN, key):
+        if not self._is_there(PLAN, key):
             self.await_plan(key=key)
         if key not in self._plans:
             plan = self.project.read_plan(key)
@@ -297,6 +298,40 @@ class Workflow:
     def target_stamp(self) -> str:
         """File that says which plan, params and mixtures the target runs in results/ are of."""
         return stamp(TARGET, target_key(self._results_key, self.project.params, self.project.given_mixtures)).as_posix()
+
+    @cached_property
+    def _case_study(self) -> CaseStudy:
+        return CaseStudy.load(self.project.root)
+
+    @property
+    def case_study_stamp(self) -> str:
+        """File that says which case study results/ shows; if it cannot be read, `snakemake case_study` says why."""
+        try:
+            key = self._case_study.key
+        except InputError:
+            key = "unknown"
+        return stamp(CASE_STUDY, key).as_posix()
+
+    def case_study(self, _: Any = None) -> list[str]:
+        """Records of all steps, and scores at target size. Raises InputError if the study cannot be read."""
+        study = self._case_study
+        made = [step.path for step in study.steps.values()] + [table.path for table in study.targets.values()]
+        return [path.as_posix() for path in made]
+
+    def steps_before(self, wildcards: Any) -> list[str]:
+        """Steps of the case study that one starts from, or shares runs with."""
+        study = self._case_study
+        step = study.step(wildcards.key)
+        return [] if self._is_made(step.path) else [each.path.as_posix() for each in study.needs(step)]
+
+    def last_steps(self, wildcards: Any) -> list[str]:
+        """Last step of each strategy and seed of the case study, for a table of the target model."""
+        study = self._case_study
+        made = self._is_made(study.target(wildcards.key).path)
+        return [] if made else [step.path.as_posix() for step in study.last_steps]
+
+    def _is_made(self, path: Path) -> bool:
+        return (self.project.root / path).exists()
 
     def everything(self, _: Any = None) -> list[str]:
         """Every artefact of the plan: one that goes missing must be made again, whatever was made from it."""

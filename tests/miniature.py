@@ -113,9 +113,9 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return run(folder, "snakemake", "--cores", "2", *arguments)
 
 
-def planned_jobs(folder: Path) -> dict[str, int]:
+def planned_jobs(folder: Path, *targets: str) -> dict[str, int]:
     """Jobs per rule that `snakemake -n` would run, without the target rule."""
-    done = snakemake(folder, "-n")
+    done = snakemake(folder, "-n", *targets)
     assert done.returncode == 0, done.stderr
     output = done.stdout + done.stderr
     if "Nothing to be done" in output:
@@ -125,4 +125,4 @@ def planned_jobs(folder: Path) -> dict[str, int]:
         name: int(count)
         for name, count in (row.split() for row in rows if len(row.split()) == 2 and row.split()[1].isdigit())
     }
-    return {name: count for name, count in jobs.items() if name not in ("all", "total")}
+    return {name: count for name, count in jobs.items() if name not in ("all", "total", *targets)}

@@ -1,0 +1,178 @@
+"""Files of the case study: `results/case_study.html`, `.md` (the table of the docs), `.csv` and `.json`."""
+
+import csv
+import io
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from olmix.case_study import figures
+from olmix.case_study.claims import claims, gaps, kept, plus_minus, saving
+from olmix.case_study.spec import VIEW, CaseStudy
+from olmix.case_study.table import Results, StrategyResult, collect_results
+from olmix.report import format as show
+from olmix.report.page import DARK, LIGHT
+from olmix.report.stamp import publish_view
+
+COMMAND = "snakemake case_study --cores all"
+
+_STYLES = (
+    ("olmix.report", "figure.css"),
+    ("olmix.report", "page.css"),
+    ("olmix.study", "study.css"),
+    ("olmix.case_study", "case_study.css"),
+)
+
+
+def write_case_study(study: CaseStudy) -> list[str]:
+    """Write the views; returns the claims with their verdicts. Raises WorkError if something has not been made."""
+    results = collect_results(study)
+    views = {
+        "case_study.html": render(results),
+        "case_study.md": to_markdown(results),
+        "case_study.csv": to_csv(results),
+        "case_study.json": show.as_json(to_json(results)),
+    }
+    publish_view(VIEW, study.key, study.root, views)
+    return claims(results)
+
+
+def made_on() -> str:
+    """Date and machine, for the record."""
+    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
+
+
+HEADINGS = ("strategy", "runs", "saved", "FLOPs", "core-seconds", "gain at target size, %", "of full gain, %")
+
+
+def rows(results: Results) -> list[tuple[str, ...]]:
+    """The main table, a row per strategy."""
+    return [
+        (
+            each.name,
+            f"{each.cost.runs:.0f}{'*' if each.cost.counted else ''}",
+            f"{100 * saving(results, each):.0f} %",
+            show.power(each.cost.flops),
+            f"{each.cost.seconds:,.0f}",
+            plus_minus(each.gain, 2),
+            plus_minus(kept(results, each), 0),
+        )
+        for each in results.strategies
+    ]
+
+
+def step_rows(results: Results) -> list[tuple[str, list[str]]]:
+    """Runs of each strategy at each stage."""
+    return [
+        (each.name, [f"{cost.runs:.0f}{'*' if cost.counted else ''}" for cost in each.costs.values()])
+        for each in results.strategies
+    ]
+
+
+def to_markdown(results: Results) -> str:
+    """The tables of docs/case-study.md, with what makes them, when and where."""
+    stages = list(results.study.spec.stages)
+    families = list(results.natural_families)
+    seeds = len(results.study.spec.seeds)
+    lines = [f"`{COMMAND}`, {made_on()}; {seeds} swarm seeds, ± one standard error over them.", ""]
+    lines += _table(HEADINGS, rows(results))
+    lines += ["", "Runs per step:", "", *_table(("strategy", *stages), [(n, *c) for n, c in step_rows(results)])]
+    bpb = [("natural", *(plus_minus(results.natural_families[name], 3) for name in families))]
+    bpb += [(s.name, *(plus_minus(s.family_bpb[name], 3) for name in families)) for s in results.strategies]
+    lines += ["", "Bits per byte of the target model per family:", "", *_table(("mixture", *families), bpb)]
+    names = [*(each.name for each in results.strategies), "natural"]
+    far = [(name, *cells) for name, cells in figures.heat(results.distances, names)]
+    lines += ["", "Total variation between final mixtures, %:", "", *_table(("", *names), far)]
+    ranks = [(f.name, *(show.number(v, 2) for v in (f.rank, f.linear, f.tasks))) for f in results.fidelity]
+    titles = ("proxy", "rank correlation", "correlation", "median over tasks")
+    lines += ["", f"Proxies against the target, {len(results.target_scores)} mixtures:", "", *_table(titles, ranks)]
+    lines += ["", *(f"- {claim}" for claim in claims(results))]
+    return "\n".join(lines) + "\n"
+
+
+def _table(headings: tuple[str, ...], body: list[tuple[str, ...]]) -> list[str]:
+    rule = "|---|" + "---:|" * (len(headings) - 1)
+    return [f"| {' | '.join(headings)} |", rule, *(f"| {' | '.join(cells)} |" for cells in body)]
+
+
+COLUMNS = ("strategy", "stage", "runs", "tokens", "flops", "seconds", "counted")
+
+
+def to_csv(results: Results) -> str:
+    """A row per strategy and stage: what it cost."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for each in results.strategies:
+        for stage, cost in each.costs.items():
+            amounts = [f"{value:.6g}" for value in (cost.runs, cost.tokens, cost.flops, cost.seconds)]
+            writer.writerow([each.name, stage, *amounts, int(cost.counted)])
+    return stream.getvalue()
+
+
+def to_json(results: Results) -> dict[str, Any]:
+    """All figures."""
+    return {
+        "natural_bpb": vars(results.natural_bpb),
+        "strategies": {each.name: _strategy(results, each) for each in results.strategies},
+        "gaps": [
+            dict(zip(("strategy", "stage", "seed", "foreseen", "kappa", "lost"), row, strict=True))
+            for row in gaps(results)
+        ],
+        "fidelity": {
+            size.name: {"rank": size.rank, "linear": size.linear, "tasks": size.tasks, "bpb": size.scores.tolist()}
+            for size in results.fidelity
+        },
+        "target_bpb": results.target_scores.tolist(),
+        "claims": claims(results),
+    }
+
+
+def _strategy(results: Results, each: StrategyResult) -> dict[str, Any]:
+    return {
+        "runs": each.cost.runs,
+        "tokens": each.cost.tokens,
+        "flops": each.cost.flops,
+        "seconds": each.cost.seconds,
+        "saved": saving(results, each),
+        "gain_percent": vars(each.gain),
+        "proxy_gain_percent": vars(each.proxy_gain),
+        "share_of_full_gain": each.share,
+        "family_bpb": {name: vars(estimate) for name, estimate in each.family_bpb.items()},
+        "weights": {leaf: vars(estimate) for leaf, estimate in each.weights.items()},
+        "losses": [{"stage": loss.stage, "seed": loss.seed, "lost": loss.lost} for loss in each.losses],
+    }
+
+
+def render(results: Results) -> str:
+    """The page: no network, no other file."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("olmix", "case_study"), PackageLoader("olmix", "report")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(show=show, figures=figures, plus_minus=plus_minus)
+    spec = results.study.spec
+    names = [*(each.name for each in results.strategies), "natural"]
+    return environment.get_template("case_study.html.j2").render(
+        results=results,
+        spec=spec,
+        claims=claims(results),
+        headings=HEADINGS,
+        rows=rows(results),
+        steps=step_rows(results),
+        names=names,
+        distances=figures.heat(results.distances, names),
+        made_on=made_on(),
+        command=COMMAND,
+        light=LIGHT,
+        dark=DARK,
+        css=Markup("\n".join((files(package) / name).read_text(encoding="utf-8") for package, name in _STYLES)),
+    )
