@@ -49,7 +49,7 @@ def die_with_dvc() -> None:
 def stop_without_deadlock() -> None:
     """Let Snakemake's handler of SIGTERM run in a thread.
 
-    It takes the lock of the scheduler, which the main thread that it interrupts may be holding: both then wait for ever.
+    It takes the lock of the scheduler, which the main thread that it interrupts may hold: both would wait for ever.
     """
     handler = signal.getsignal(signal.SIGTERM)
     if callable(handler):

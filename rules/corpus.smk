@@ -1,8 +1,11 @@
 # Tokens of every leaf, then the plan: the one checkpoint, because run keys depend on token counts. Where the swarm grows
 # in rounds there is a plan for each, and those after the first depend on the proposal that the runs before them led to.
+# `update`, here and in all rules that make artefacts: one that is there is whole, and Snakemake removes it before no job. It may
+# have appeared since the graph was made, in a store that several projects share, and be read already; on a cluster all jobs of
+# a submission are tried again, also those that were done.
 rule tokens:
     output:
-        "store/tokens/{key}/manifest.json",
+        update("store/tokens/{key}/manifest.json"),
     log:
         "logs/tokens/{key}.log",
     benchmark:
@@ -19,7 +22,7 @@ rule tokens:
 
 rule items:
     output:
-        flow.items,
+        update(flow.items),
     log:
         "logs/items.log",
     benchmark:
@@ -38,7 +41,7 @@ checkpoint plan:
     input:
         ancient(flow.inputs_of_plan),
     output:
-        "store/plan/{key}/manifest.json",
+        update("store/plan/{key}/manifest.json"),
     log:
         "logs/plan/{key}.log",
     benchmark:

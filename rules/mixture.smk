@@ -3,7 +3,7 @@ rule law:
     input:
         ancient(flow.evaluations_of_law),
     output:
-        "store/law/{key}/manifest.json",
+        update("store/law/{key}/manifest.json"),
     log:
         "logs/law/{key}.log",
     benchmark:
@@ -22,7 +22,7 @@ rule proposal:
     input:
         ancient(flow.law_of_proposal),
     output:
-        "store/proposal/{key}/manifest.json",
+        update("store/proposal/{key}/manifest.json"),
     log:
         "logs/proposal/{key}.log",
     benchmark:
@@ -62,7 +62,7 @@ rule validation:
     input:
         ancient(flow.inputs_of_validation),
     output:
-        "store/validation/{key}/manifest.json",
+        update("store/validation/{key}/manifest.json"),
     log:
         "logs/validation/{key}.log",
     benchmark:

@@ -1,7 +1,6 @@
 # One proxy run and one evaluation per mixture. Evaluations have keys of their own: new tasks train nothing again.
 # Starting a process costs as much as training for seconds: a job trains several runs and stages all but its own, which
-# their jobs then only put in place, as evaluation jobs do with the scores. `update`: an artefact that is there is whole, and
-# stays when a job is tried again; on a cluster all jobs of a submission are, also those that were done.
+# their jobs then only put in place, as evaluation jobs do with the scores.
 rule proxy:
     input:
         ancient(flow.inputs_of_run),

@@ -99,3 +99,12 @@ def test_two_projects_that_share_a_store_train_each_run_once(tmp_path, finished)
     trained = Counter(re.findall(r"^(\S+)  step 32/32 ", printed, flags=re.M))
     runs = {planned.name: 1 for planned in Project.load(one).plan().runs}
     assert {name: trained[name] for name in runs} == runs
+
+
+def test_an_artefact_that_is_there_is_never_removed(project):
+    """Another project that shares the store may have published it since the graph was made, and may be reading it."""
+    before = {path: path.stat().st_ino for path in (project / "store").glob("*/*/manifest.json")}
+    done = run(project, "snakemake", "--cores", "2", "--forceall")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Finished jobid" in done.stderr
+    assert {path: path.stat().st_ino for path in before} == before
