@@ -4,6 +4,7 @@ from pathlib import Path
 
 from olmix.errors import InputError, WorkError
 from olmix.process import (
+    LOCK,
     die_with_dvc,
     hold_lock,
     prepare_jobs,
@@ -54,7 +55,7 @@ onstart:
     global lock
     stop_without_deadlock()
     try:
-        lock = hold_lock(Path(".snakemake/olmix.lock"))
+        lock = hold_lock(LOCK)
     except WorkError as error:
         print(f"olmix: {error}", file=sys.stderr)
         sys.exit(1)

@@ -8,6 +8,7 @@ by which the time grew from one size to the next.
 import argparse
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -141,7 +142,8 @@ def unfinished_project(folder: Path, leaves: int) -> None:
         folder,
         swarm={"runs_per_parameter": RUNS_OF_A_LEAF},
         proxy={"command": "false", "command_writes": "scores"},
-        regression={"penalty": 0.001},  # what fitting takes is measured in benchmarks/law.py
+        regression={"family": "ridge", "penalty": 0.001},  # what fitting takes is measured in benchmarks/law.py
+        solver={"resamples": 0},
         validation={"seeds": 0},
     )
     project = Project.load(folder)
@@ -154,6 +156,7 @@ def put_scores(plan: Plan, store: Store) -> None:
     """Publish runs and evaluations with scores of a known law."""
     rng = np.random.default_rng(0)
     t = dict(zip([leaf.name for leaf in plan.leaves], rng.normal(0, 0.5, (len(plan.leaves), len(TASKS))), strict=True))
+    os.fsync = lambda _: None  # 20,000 artefacts that need not outlive the machine
     for planned in plan.runs:
         scores = 0.5 + np.exp(sum(weight * t[name] for name, weight in planned.mixture.items()))
         found = {

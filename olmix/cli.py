@@ -13,7 +13,7 @@ import typer
 
 from olmix.errors import InputError, RunError, WorkError
 from olmix.plan.plan import KIND as PLAN
-from olmix.process import die_with_dvc, die_with_snakemake, keep_freed_memory
+from olmix.process import LOCK, die_with_dvc, die_with_snakemake, hold_lock, keep_freed_memory
 from olmix.project import Project
 from olmix.proxy.gpu import use_gpu
 from olmix.proxy.spec import KIND as PROXY
@@ -181,6 +181,36 @@ def audit_store(
         audit.repair(store, damaged, Path(), _say)
     else:
         raise WorkError(f"{len(damaged):,} of {total:,} artefacts are damaged; `olmix audit --repair` repairs them")
+
+
+@app.command("gc")
+def collect_garbage(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it without asking.")] = False,
+    project: Annotated[
+        list[Path] | None, typer.Option(help="Folder of another project that shares the store: keep its artefacts too.")
+    ] = None,
+) -> None:
+    """Remove what neither the accepted mixtures nor today's plan need, and what killed jobs left unfinished."""
+    from olmix.gc import find_garbage
+    from olmix.record import record_in_dvc
+
+    today = Project.load()
+    with hold_lock(today.root / LOCK):
+        garbage = find_garbage(today, map(Project.load, project or ()))
+        for line in garbage.lines():
+            typer.echo(line)
+        if not garbage.lines():
+            typer.echo("Nothing to remove: all that is in the store is needed")
+        elif not dry_run:
+            if not yes and not sys.stdin.isatty():
+                raise InputError("gc: nobody is there to ask; --yes removes this, --dry-run does not")
+            if yes or typer.confirm(f"Remove {garbage.size / 1e6:,.1f} MB?"):
+                garbage.remove()
+                typer.echo(f"{garbage.size / 1e6:,.1f} MB removed")
+                if (today.root / "dvc.lock").is_file():
+                    record_in_dvc(today.root, _say)
+                    _say("olmix: DVC's cache still has them; `dvc gc --workspace` removes them there")
 
 
 @app.command("import")

@@ -16,6 +16,10 @@ from olmix.errors import WorkError
 
 _PR_SET_PDEATHSIG = 1
 _SNAKEMAKE = "OLMIX_SNAKEMAKE"
+
+LOCK = Path(".snakemake/olmix.lock")
+"""Held by whoever is at work in a project."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 

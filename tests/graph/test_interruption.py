@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from olmix.process import hold_lock
+from olmix.process import LOCK, hold_lock
 from tests.miniature import forget, planned_jobs, snakemake
 
 
 def test_a_second_run_in_the_same_folder_is_refused(project):
     (project / "results/swarm.csv").unlink()
-    with hold_lock(project / ".snakemake/olmix.lock"):
+    with hold_lock(project / LOCK):
         done = snakemake(project)
         assert done.returncode == 1
         assert f"process {os.getpid()} is already at work in this folder" in done.stderr
