@@ -13,10 +13,10 @@ from olmix.errors import WorkError
 from olmix.params import Params
 from olmix.plan.history import FOLDER as MIXTURES
 from olmix.plan.history import AcceptedMixture
+from olmix.plan.plan import Plan
 from olmix.process import run_snakemake
 from olmix.project import Project
 from olmix.schema import Record, parse
-from olmix.solve.safety import assess_plan
 from olmix.store import STORE, write_atomically
 
 Say = Callable[[str], None]
@@ -84,8 +84,7 @@ def make_step(study: CaseStudy, key: str, cores: int, say: Say) -> None:
     path = accept(project, step.stage, lambda _: None)
     plan = project.plan()
     metrics = json.loads((folder / "results/metrics.json").read_text(encoding="utf-8"))
-    safety = assess_plan(plan, project.params.solver, project.request.ancestors, project.store)
-    found = safety and safety.found
+    found = _safety(project, plan) if plan.virtual and plan.law else None
     record = StepRecord(
         strategy=step.strategy,
         seed=step.seed,
@@ -95,13 +94,23 @@ def make_step(study: CaseStudy, key: str, cores: int, say: Say) -> None:
         prior_bpb=metrics["prior_bpb"]["measured"],
         proposal_bpb=metrics["proposal_bpb"]["measured"],
         predicted_gain=metrics["gain_percent"].get("predicted"),
-        safety=found and Safety(kappa=found.kappa, recomputed_weight=found.recomputed_weight, gap=found.gap),
+        safety=found,
         kept_whole=plan.law is None,
     )
     write_atomically(study.root / step.path, record.model_dump_json(indent=1) + "\n")
     spent = record.mixture.ledger.spent
     gain = 100 * (1 - record.proposal_bpb / record.prior_bpb)
     say(f"{step.name}: {spent.runs} runs, {spent.seconds:.0f} core-seconds; {gain:+.1f} % over natural at proxy size")
+
+
+def _safety(project: Project, plan: Plan) -> Safety | None:
+    from olmix.solve.safety import assess_plan  # scikit-learn takes a second to import, and most steps need none
+
+    safety = assess_plan(plan, project.params.solver, project.request.ancestors, project.store)
+    if safety is None or safety.found is None:
+        return None
+    found = safety.found
+    return Safety(kappa=found.kappa, recomputed_weight=found.recomputed_weight, gap=found.gap)
 
 
 def prepare(study: CaseStudy, step: Step, folder: Path, params: Params, settings: Iterable[str] = ()) -> None:

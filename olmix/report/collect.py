@@ -26,7 +26,7 @@ from olmix.report.reuse import collect_generations, collect_reuse
 from olmix.report.target import collect_target
 from olmix.report.tasks import TaskScores, collect_laws, collect_noise, collect_tasks, weak_task_notes
 from olmix.solve.certificate import BILLION
-from olmix.solve.propose import read_weights
+from olmix.solve.document import read_weights
 from olmix.solve.safety import assess_plan
 from olmix.solve.spec import KIND as PROPOSAL
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION

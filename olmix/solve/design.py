@@ -10,7 +10,8 @@ from olmix.regression.base import Family
 from olmix.regression.blend import Blend
 from olmix.regression.fit import Evidence, read_laws
 from olmix.regression.kernel import Kernel
-from olmix.solve.propose import assess_proposal, read_coordinates
+from olmix.solve.document import read_coordinates
+from olmix.solve.propose import assess_proposal
 from olmix.store import Store
 
 Floats = NDArray[np.float64]

@@ -11,6 +11,7 @@ from olmix.params import SolverParams, TargetParams
 from olmix.plan.plan import Plan
 from olmix.regression.fit import Evidence, FittedLaws, read_heldout, read_laws
 from olmix.solve.certificate import SUM_TOLERANCE
+from olmix.solve.document import read_coordinates
 from olmix.solve.problem import DUST, Problem
 from olmix.solve.projection import project
 from olmix.solve.solver import solve
@@ -146,15 +147,3 @@ def _carry_over(plan: Plan) -> dict[str, Any]:
 
 def _by_content(plan: Plan, weights: Floats) -> dict[str, float]:
     return {leaf.content: float(w) for leaf, w in zip(plan.leaves, weights, strict=True)}
-
-
-def read_weights(plan: Plan, store: Store) -> Floats:
-    """Weights of the plan's proposal (m,), leaves in the order of the plan."""
-    weights = store.read_json(KIND, plan.proposal, "mixture.json")["weights"]
-    return np.array([weights[leaf.content] for leaf in plan.leaves])
-
-
-def read_coordinates(plan: Plan, store: Store) -> Floats:
-    """Weights of the plan's proposal (d,) over its coordinates, in the order of the plan."""
-    weights = store.read_json(KIND, plan.proposal, "mixture.json")["coordinates"]
-    return np.array([weights[coordinate.id] for coordinate in plan.coordinates])

@@ -17,8 +17,8 @@ from olmix.regression.families import read_family
 from olmix.regression.fit import read_laws
 from olmix.regression.log_linear import LogLinear
 from olmix.regression.spec import KIND as LAW
+from olmix.solve.document import read_weights
 from olmix.solve.problem import Problem
-from olmix.solve.propose import read_weights
 from olmix.solve.reuse_gap import ReuseSafety, anchored, assess, leaf_level_law
 from olmix.store import Store
 

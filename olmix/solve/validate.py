@@ -8,7 +8,7 @@ from olmix.plan.plan import Plan, PlannedValidation
 from olmix.plan.runs import run_spec
 from olmix.proxy.run import run_proxy_into
 from olmix.proxy.spec import Execution
-from olmix.solve.propose import read_weights
+from olmix.solve.document import read_weights
 from olmix.solve.spec import VALIDATION_KIND
 from olmix.store import Draft, Store
 

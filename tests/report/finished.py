@@ -21,7 +21,8 @@ from olmix.regression.fit import fit_laws
 from olmix.report.collect import collect
 from olmix.report.data import ReportData
 from olmix.solve.design import next_plan
-from olmix.solve.propose import propose, read_weights
+from olmix.solve.document import read_weights
+from olmix.solve.propose import propose
 from olmix.solve.spec import VALIDATION_KIND as VALIDATION
 from olmix.store import Store, write_atomically
 from tests.plan.generations import leaf, params, plan

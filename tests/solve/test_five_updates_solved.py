@@ -10,7 +10,8 @@ from olmix.digest import digest
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.plan.planner import repetition_caps
 from olmix.regression.fit import fit_laws
-from olmix.solve.propose import propose, read_weights
+from olmix.solve.document import read_weights
+from olmix.solve.propose import propose
 from olmix.store import Store
 from tests.plan.generations import SUITE, accepted, params, plan
 from tests.plan.paper import PARAMS, STAGES, TOKENS

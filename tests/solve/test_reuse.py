@@ -8,9 +8,10 @@ import pytest
 from olmix.evaluation.spec import KIND as EVALUATION
 from olmix.regression.fit import fit_laws
 from olmix.regression.log_linear import LogLinear
+from olmix.solve.document import read_weights
 from olmix.solve.exact import solve
 from olmix.solve.problem import Problem
-from olmix.solve.propose import propose, read_weights
+from olmix.solve.propose import propose
 from olmix.solve.safety import assess_plan
 from olmix.store import Store
 from tests.plan.generations import SUITE, accepted, leaf, params, plan
