@@ -300,33 +300,36 @@ class Workflow:
         return stamp(TARGET, target_key(self._results_key, self.project.params, self.project.given_mixtures)).as_posix()
 
     @cached_property
-    def _case_study(self) -> CaseStudy:
-        return CaseStudy.load(self.project.root)
+    def _case_study(self) -> CaseStudy | None:
+        """The case study; None if it cannot be read: the job that shows it says why."""
+        try:
+            study = CaseStudy.load(self.project.root)
+            _ = study.key
+        except InputError:
+            return None
+        return study
 
     @property
     def case_study_stamp(self) -> str:
-        """File that says which case study results/ shows; if it cannot be read, `snakemake case_study` says why."""
-        try:
-            key = self._case_study.key
-        except InputError:
-            key = "unknown"
-        return stamp(CASE_STUDY, key).as_posix()
+        """File that says which case study results/ shows."""
+        return stamp(CASE_STUDY, self._case_study.key if self._case_study else "unknown").as_posix()
 
     def case_study(self, _: Any = None) -> list[str]:
-        """Records of all steps, and scores at target size. Raises InputError if the study cannot be read."""
-        study = self._case_study
-        made = [step.path for step in study.steps.values()] + [table.path for table in study.targets.values()]
-        return [path.as_posix() for path in made]
+        """Records of all steps of the case study, and scores at target size."""
+        if self._case_study is None:
+            return []
+        paths = [step.path for step in self._case_study.steps.values()]
+        return [path.as_posix() for path in (*paths, *(table.path for table in self._case_study.targets.values()))]
 
     def steps_before(self, wildcards: Any) -> list[str]:
         """Steps of the case study that one starts from, or shares runs with."""
-        study = self._case_study
+        study = self._case_study or CaseStudy.load(self.project.root)
         step = study.step(wildcards.key)
         return [] if self._is_made(step.path) else [each.path.as_posix() for each in study.needs(step)]
 
     def last_steps(self, wildcards: Any) -> list[str]:
         """Last step of each strategy and seed of the case study, for a table of the target model."""
-        study = self._case_study
+        study = self._case_study or CaseStudy.load(self.project.root)
         made = self._is_made(study.target(wildcards.key).path)
         return [] if made else [step.path.as_posix() for step in study.last_steps]
 

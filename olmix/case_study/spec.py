@@ -183,7 +183,7 @@ class CaseStudy:
         """All steps by key, each after those that it needs."""
         found: dict[str, Step] = {}
         for seed in self.spec.seeds:
-            for name in sorted(self.spec.strategies, key=lambda name: name != self.spec.reference):
+            for name in self.names:
                 before = None
                 for stage in self.spec.stages[-1:] if self.spec.strategies[name].last_only else self.spec.stages:
                     before = self._step(name, seed, stage, before)
@@ -223,10 +223,11 @@ class CaseStudy:
     @property
     def last_steps(self) -> list[Step]:
         """The last step of each strategy and seed, of the reference with the first seed first."""
-        return [self.chain(name, seed)[-1] for name in self._names for seed in self.spec.seeds]
+        return [self.chain(name, seed)[-1] for name in self.names for seed in self.spec.seeds]
 
     @property
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Strategies, the reference first."""
         others = [name for name in self.spec.strategies if name != self.spec.reference]
         return [self.spec.reference, *others]
 

@@ -69,8 +69,6 @@ class StrategyResult:
     """Percent of mean BPB over natural, at target size, after the last stage."""
     family_bpb: dict[str, Estimate]
     """Target BPB of each family of tasks."""
-    share: float
-    """Gain as a share of the reference's."""
     losses: tuple[Loss, ...]
     proxy_gain: Estimate
     """Gain at proxy size, percent."""
@@ -132,13 +130,7 @@ def collect_results(study: CaseStudy) -> Results:
     tables = {table.name: read_target(study, table) for table in study.targets.values()}
     scores = tables[GAIN]
     weights = _task_weights(study, scores)
-    reference = _strategy(study, study.spec.reference, records, scores, weights, None)
-    others = [
-        _strategy(study, name, records, scores, weights, reference)
-        for name in study.spec.strategies
-        if name != reference.name
-    ]
-    strategies = (reference, *others)
+    strategies = tuple(_strategy(study, name, records, scores, weights) for name in study.names)
     seeds = natural(scores)
     sizes = tuple(_fidelity(name, tables[name], tables[TARGET], weights) for name in study.spec.fidelity.sizes)
     return Results(
@@ -171,7 +163,6 @@ def _strategy(
     records: Mapping[str, StepRecord],
     scores: Scores,
     weights: Floats,
-    reference: StrategyResult | None,
 ) -> StrategyResult:
     seeds = study.spec.seeds
     chains = {seed: [records[step.key] for step in study.chain(name, seed)] for seed in seeds}
@@ -185,7 +176,6 @@ def _strategy(
         costs=_costs(study, name, chains),
         gain=gain,
         family_bpb=_families(study, scores.tasks, final),
-        share=gain.mean / reference.gain.mean if reference else 1.0,
         losses=tuple(_losses(study, chains, records)),
         proxy_gain=Estimate.of([100 * (1 - record.proposal_bpb / record.prior_bpb) for record in last]),
         weights={leaf: Estimate.of([record.mixture.weights[leaf] for record in last]) for leaf in leaves},

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import platform
 from datetime import UTC, datetime
@@ -12,9 +13,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from olmix.case_study import figures
-from olmix.case_study.claims import claims, gaps, kept, plus_minus, saving
+from olmix.case_study.claims import claims, gaps, headline, kept, plus_minus, saving
 from olmix.case_study.spec import VIEW, CaseStudy
-from olmix.case_study.table import Results, StrategyResult, collect_results
+from olmix.case_study.table import Estimate, Results, StrategyResult, collect_results
 from olmix.report import format as show
 from olmix.report.page import DARK, LIGHT
 from olmix.report.stamp import publish_view
@@ -79,7 +80,7 @@ def to_markdown(results: Results) -> str:
     stages = list(results.study.spec.stages)
     families = list(results.natural_families)
     seeds = len(results.study.spec.seeds)
-    lines = [f"`{COMMAND}`, {made_on()}; {seeds} swarm seeds, ± one standard error over them.", ""]
+    lines = [f"`{COMMAND}`, {made_on()}; {show.counted(seeds, 'swarm seed')}, ± one standard error over them.", ""]
     lines += _table(HEADINGS, rows(results))
     lines += ["", "Runs per step:", "", *_table(("strategy", *stages), [(n, *c) for n, c in step_rows(results)])]
     bpb = [("natural", *(plus_minus(results.natural_families[name], 3) for name in families))]
@@ -118,7 +119,7 @@ def to_csv(results: Results) -> str:
 def to_json(results: Results) -> dict[str, Any]:
     """All figures."""
     return {
-        "natural_bpb": vars(results.natural_bpb),
+        "natural_bpb": _estimate(results.natural_bpb),
         "strategies": {each.name: _strategy(results, each) for each in results.strategies},
         "gaps": [
             dict(zip(("strategy", "stage", "seed", "foreseen", "kappa", "lost"), row, strict=True))
@@ -140,13 +141,25 @@ def _strategy(results: Results, each: StrategyResult) -> dict[str, Any]:
         "flops": each.cost.flops,
         "seconds": each.cost.seconds,
         "saved": saving(results, each),
-        "gain_percent": vars(each.gain),
-        "proxy_gain_percent": vars(each.proxy_gain),
-        "share_of_full_gain": each.share,
-        "family_bpb": {name: vars(estimate) for name, estimate in each.family_bpb.items()},
-        "weights": {leaf: vars(estimate) for leaf, estimate in each.weights.items()},
+        "gain_percent": _estimate(each.gain),
+        "proxy_gain_percent": _estimate(each.proxy_gain),
+        "percent_of_full_gain": _estimate(kept(results, each)),
+        "family_bpb": {name: _estimate(estimate) for name, estimate in each.family_bpb.items()},
+        "weights": {leaf: _estimate(estimate) for leaf, estimate in each.weights.items()},
         "losses": [{"stage": loss.stage, "seed": loss.seed, "lost": loss.lost} for loss in each.losses],
     }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    """JSON knows no NaN."""
+    figures = [value if math.isfinite(value) else None for value in (estimate.mean, estimate.error, *estimate.values)]
+    return {"mean": figures[0], "error": figures[1], "values": figures[2:]}
+
+
+def _with_code(sentence: str) -> Markup:
+    """Words between backticks as code."""
+    parts = [Markup("<code>{}</code>" if i % 2 else "{}").format(part) for i, part in enumerate(sentence.split("`"))]
+    return Markup("").join(parts)
 
 
 def render(results: Results) -> str:
@@ -164,7 +177,8 @@ def render(results: Results) -> str:
     return environment.get_template("case_study.html.j2").render(
         results=results,
         spec=spec,
-        claims=claims(results),
+        headline=headline(results),
+        claims=[(claim.startswith("Held"), _with_code(claim)) for claim in claims(results)],
         headings=HEADINGS,
         rows=rows(results),
         steps=step_rows(results),
