@@ -152,12 +152,17 @@ class _Sampler:
             attempt, drawn = attempt + 1, drawn + size * m
             size = max(size, min(4 * size, _BATCH_LIMIT // m))
 
-    def draw(self, run: int, attempt: int, size: int) -> Floats:
-        """Candidates (≤ size, m) of one attempt of one run, before caps and requirements."""
+    def draw(self, run: int, attempt: int, size: int, first: bool = False) -> Floats:
+        """Candidates (≤ size, m) of one attempt of one run, before caps and requirements.
+
+        first: the first one alone, in a third of the time; it is the same as among all, and none if nothing is left of
+        it.
+        """
         key = [self.params.seed, run, attempt]
         sources, topics, strengths = self.params.sources, self.params.topics, self.params.strengths
-        weights = _draw_level(["sources", *key], sources, strengths, self.source_centre, np.array([0]), size)
-        shares = _draw_level(["topics", *key], topics, strengths, self.topic_centre, self.starts, size)
+        rows = slice(1 if first else size)
+        weights = _draw_level(["sources", *key], sources, strengths, self.source_centre, np.array([0]), size, rows)
+        shares = _draw_level(["topics", *key], topics, strengths, self.topic_centre, self.starts, size, rows)
         return self._clip(weights, shares)
 
     def allowed(self, candidates: Floats) -> NDArray[np.bool_]:
@@ -217,21 +222,29 @@ class _Sampler:
 
 
 def _draw_level(
-    key: list[str | int], level: LevelParams, strengths: int, centre: Floats, starts: NDArray[np.intp], size: int
+    key: list[str | int],
+    level: LevelParams,
+    strengths: int,
+    centre: Floats,
+    starts: NDArray[np.intp],
+    size: int,
+    rows: slice,
 ) -> Floats:
-    """Draws of one level, each with a strength of its own; the stream is the level's alone."""
+    """Some rows of the `size` draws of one level, each with a strength of its own; the stream is the level's alone."""
     rng = np.random.Generator(np.random.PCG64(int(digest(key), 16)))
     choices = np.geomspace(level.min_strength, level.max_strength, strengths)
-    return _dirichlet(rng, rng.choice(choices, size=(size, 1)) * centre, starts)
+    return _dirichlet(rng, rng.choice(choices, size=(size, 1)) * centre, starts, rows)
 
 
-def _dirichlet(rng: np.random.Generator, alpha: Floats, starts: NDArray[np.intp]) -> Floats:
-    """Dirichlet draws (n, m), one distribution for each group of columns that begins at `starts`.
+def _dirichlet(rng: np.random.Generator, alpha: Floats, starts: NDArray[np.intp], rows: slice) -> Floats:
+    """Some rows of the Dirichlet draws (n, m), one distribution for each group of columns that begins at `starts`.
 
-    In logarithms, by log G(a) = log G(a + 1) + log(U) / a: a gamma variate of small shape underflows, its log does not.
+    All are drawn, as a stream is read in order, but only these rows are computed, which takes most of the time. In
+    logarithms, by log G(a) = log G(a + 1) + log(U) / a: a gamma variate of small shape underflows, its log does not.
     """
     alpha = np.maximum(alpha, 1e-300)
-    logs = np.log(rng.standard_gamma(alpha + 1)) - rng.standard_exponential(alpha.shape) / alpha
+    gamma, exponential = rng.standard_gamma(alpha + 1), rng.standard_exponential(alpha.shape)
+    logs = np.log(gamma[rows]) - exponential[rows] / alpha[rows]
     return _normalised(logs, starts)
 
 
@@ -248,9 +261,13 @@ def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
     swarm = np.empty((runs, len(sampler.prior)))
     taken = _Taken(seen, runs, sampler.resolution)
     for run, first in enumerate(_first_candidates(sampler, runs)):
+        if len(first) and sampler.allowed(first)[0] and taken.lacks(first[0]):
+            swarm[run] = first[0]
+            taken.put(run, first[0])
+            continue
         found_any = False
         for attempt, size in sampler.attempts(_RUN_LIMIT):
-            candidates = sampler.draw(run, attempt, size) if attempt else first
+            candidates = sampler.draw(run, attempt, size)
             allowed = candidates[sampler.allowed(candidates)]
             found_any = found_any or len(allowed) > 0
             new = next((mixture for mixture in allowed if taken.lacks(mixture)), None)
@@ -264,11 +281,13 @@ def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
 
 
 def _first_candidates(sampler: _Sampler, runs: int) -> Iterator[Floats]:
-    """Candidates of the first attempt of each run. Runs have streams of their own, so threads draw the same."""
+    """The first candidate of each run. Runs have streams of their own, so threads draw the same."""
     _, size = next(sampler.attempts(_RUN_LIMIT))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, runs, _DRAWN_AHEAD):
-            yield from pool.map(lambda run: sampler.draw(run, 0, size), range(start, min(start + _DRAWN_AHEAD, runs)))
+            yield from pool.map(
+                lambda run: sampler.draw(run, 0, size, first=True), range(start, min(start + _DRAWN_AHEAD, runs))
+            )
 
 
 class _Taken:
