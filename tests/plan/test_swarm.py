@@ -15,6 +15,7 @@ from olmix.plan.swarm import TOLERANCE, Coordinates, _dirichlet, sample_swarm, s
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "olmix-dclm"
 WHOLE = np.array([0])  # one group of columns
+ALL = slice(None)
 
 # Sources of the paper's real-world study with their prior (method section 3.2, RQ3)
 SEVEN = {
@@ -252,8 +253,15 @@ def test_strengths_are_log_spaced_and_drawn_for_each_run():
     assert spread == pytest.approx(0.5 / np.sqrt(1e4), rel=0.2)  # the smallest strength is used
 
 
+def test_a_row_is_the_same_alone_and_among_all():
+    alpha = np.random.default_rng(5).uniform(0.01, 3, (10, 200))
+    groups = np.array([0, 7, 90])
+    alone, among = (_dirichlet(np.random.default_rng(6), alpha, groups, rows) for rows in (slice(1), ALL))
+    assert alone.tobytes() == among[:1].tobytes()
+
+
 def test_dirichlet_draws_have_the_right_marginals():
-    draws = _dirichlet(np.random.default_rng(3), np.tile([0.4, 1.5, 3.0], (4000, 1)), WHOLE)
+    draws = _dirichlet(np.random.default_rng(3), np.tile([0.4, 1.5, 3.0], (4000, 1)), WHOLE, ALL)
     for column, alpha in enumerate([0.4, 1.5, 3.0]):
         assert stats.kstest(draws[:, column], stats.beta(alpha, 4.9 - alpha).cdf).pvalue > 1e-3
 
@@ -261,7 +269,7 @@ def test_dirichlet_draws_have_the_right_marginals():
 @pytest.mark.parametrize("strength", [1e-3, 1e-9, 1e-200, 1e-308])
 def test_dirichlet_draws_of_tiny_strength_are_corners_in_proportion_to_the_prior(strength):
     centre = np.array([0.6, 0.3, 0.1])
-    draws = _dirichlet(np.random.default_rng(4), np.tile(strength * centre, (4000, 1)), WHOLE)
+    draws = _dirichlet(np.random.default_rng(4), np.tile(strength * centre, (4000, 1)), WHOLE, ALL)
     np.testing.assert_allclose(draws.sum(axis=1), 1, rtol=1e-12)
     if strength >= 1e-200:
         np.testing.assert_allclose(draws.mean(axis=0), centre, atol=0.03)
