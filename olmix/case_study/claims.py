@@ -80,7 +80,7 @@ def _order(results: Results) -> str | None:
     full, partial = results.strategy("full").gain, results.strategy("partial").gain
     differences = Estimate.of(np.subtract(partial.values, full.values).tolist())
     holds = differences.mean > 0
-    sure = "" if abs(differences.mean) > 2 * differences.error else ", which three swarms cannot tell from none"
+    sure = "" if abs(differences.mean) > 2 * differences.error else ", which these swarms cannot tell from none"
     return (
         f"{_verdict(holds)}: `partial` reuse is better than `full`. The difference of their gains was "
         f"{plus_minus(differences)} points{sure} (paper: 0.4)."

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from markupsafe import Markup
 
 from olmix.case_study.claims import gaps, plus_minus
@@ -71,7 +70,7 @@ def gap_by_loss(results: Results) -> Markup | None:
     if not found:
         return None
     foreseen, lost = [each[3] for each in found], [each[5] for each in found]
-    across, up = _frame(foreseen, _LEFT, 480.0, False), _frame(lost, _BOTTOM, _TOP, False)
+    across, up = _frame(foreseen, _LEFT, 480.0), _frame(lost, _BOTTOM, _TOP)
     parts = [x_axis(across, _TOP, _BOTTOM, title="reuse gap foreseen by the laws, BPB"), _y_axis(up, right=480.0)]
     parts.append(text(_LEFT, _TOP - 6, "lost at proxy size, BPB", "head"))
     for name, stage, seed, gap, kappa, loss in found:
@@ -86,8 +85,8 @@ def gap_by_loss(results: Results) -> Markup | None:
 
 def fidelity(results: Results, size: SizeFidelity) -> Markup:
     """Mean BPB of one proxy against that of the target, a dot per mixture."""
-    x = _frame(size.scores.tolist(), 46.0, _PANEL, False)
-    y = _frame(results.target_scores.tolist(), _PANEL - 20, 24.0, False)
+    x = _frame(size.scores.tolist(), 46.0, _PANEL)
+    y = _frame(results.target_scores.tolist(), _PANEL - 20, 24.0)
     parts = [x_axis(x, 24, _PANEL - 20), _y_axis(y, left=46, right=_PANEL)]
     parts.append(text(46, 14, f"{size.name}: rank correlation {show.number(size.rank, 2)}", "name"))
     for ours, theirs in zip(size.scores, results.target_scores, strict=True):
@@ -95,10 +94,10 @@ def fidelity(results: Results, size: SizeFidelity) -> Markup:
     return drawing(_PANEL + 16, _PANEL + 8, f"Proxy {size.name} against the target model", *parts)
 
 
-def _frame(values: Sequence[float], start: float, end: float, log: bool) -> Scale:
+def _frame(values: Sequence[float], start: float, end: float) -> Scale:
     low, high = min(values), max(values)
     room = 0.08 * (high - low) or 0.08 * abs(high) or 1.0
-    return Scale(low - room, high + room, start, end, log)
+    return Scale(low - room, high + room, start, end)
 
 
 def _y_axis(scale: Scale, left: float = _LEFT, right: float = _RIGHT) -> Markup:
@@ -114,8 +113,3 @@ def _y_axis(scale: Scale, left: float = _LEFT, right: float = _RIGHT) -> Markup:
 
 def _finite(value: float) -> float:
     return value if math.isfinite(value) else 0.0
-
-
-def heat(distances: np.ndarray, names: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Rows of the table of distances, in percent."""
-    return [(name, [show.number(100 * value, 1) for value in row]) for name, row in zip(names, distances, strict=True)]

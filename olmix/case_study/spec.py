@@ -165,6 +165,11 @@ class CaseStudy:
     def _cache(self) -> StatCache:
         return StatCache(self.root / CACHE)
 
+    def remember_files(self) -> None:
+        """Keep what the files of all stages were found to hold, so that unchanged ones are not read again."""
+        _ = self.stages
+        self._cache.save()
+
     @cached_property
     def suite(self) -> Suite:
         """What all models are evaluated on."""

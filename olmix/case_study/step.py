@@ -77,6 +77,7 @@ def make_step(study: CaseStudy, key: str, cores: int, say: Say) -> None:
     Raises WorkError if the pipeline of its project fails.
     """
     step = study.step(key)
+    study.remember_files()
     folder = study.root / WORK / "projects" / f"{step.strategy}-{step.seed}"
     prepare(study, step, folder, step.params)
     run_pipeline(folder, [], cores, step.name)

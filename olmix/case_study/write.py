@@ -75,6 +75,13 @@ def step_rows(results: Results) -> list[tuple[str, list[str]]]:
     ]
 
 
+def distance_rows(results: Results) -> list[tuple[str, list[str]]]:
+    """Total variation between final mixtures in percent, a row per strategy and one of natural."""
+    names = [*(each.name for each in results.strategies), "natural"]
+    cells = [[show.number(100 * value, 1) for value in row] for row in results.distances]
+    return list(zip(names, cells, strict=True))
+
+
 def to_markdown(results: Results) -> str:
     """The tables of docs/case-study.md, with what makes them, when and where."""
     stages = list(results.study.spec.stages)
@@ -87,7 +94,7 @@ def to_markdown(results: Results) -> str:
     bpb += [(s.name, *(plus_minus(s.family_bpb[name], 3) for name in families)) for s in results.strategies]
     lines += ["", "Bits per byte of the target model per family:", "", *_table(("mixture", *families), bpb)]
     names = [*(each.name for each in results.strategies), "natural"]
-    far = [(name, *cells) for name, cells in figures.heat(results.distances, names)]
+    far = [(name, *cells) for name, cells in distance_rows(results)]
     lines += ["", "Total variation between final mixtures, %:", "", *_table(("", *names), far)]
     ranks = [(f.name, *(show.number(v, 2) for v in (f.rank, f.linear, f.tasks))) for f in results.fidelity]
     titles = ("proxy", "rank correlation", "correlation", "median over tasks")
@@ -183,7 +190,7 @@ def render(results: Results) -> str:
         rows=rows(results),
         steps=step_rows(results),
         names=names,
-        distances=figures.heat(results.distances, names),
+        distances=distance_rows(results),
         made_on=made_on(),
         command=COMMAND,
         light=LIGHT,

@@ -155,8 +155,7 @@ class _Sampler:
     def draw(self, run: int, attempt: int, size: int, first: bool = False) -> Floats:
         """Candidates (≤ size, m) of one attempt of one run, before caps and requirements.
 
-        first: the first one alone, in a third of the time; it is the same as among all, and none if nothing is left of
-        it.
+        first: the first one alone, in less time; it is the same as among all, and none if nothing is left of it.
         """
         key = [self.params.seed, run, attempt]
         sources, topics, strengths = self.params.sources, self.params.topics, self.params.strengths
