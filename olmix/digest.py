@@ -51,10 +51,11 @@ def _hash_file(path: Path, new: Callable[[], _Hash]) -> str:
     return state.hexdigest()
 
 
+_AS_THEY_ARE = (str, int, bool, type(None))
+
+
 def _plain(value: Any, where: str) -> Any:
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
+    if value is None or isinstance(value, int | str):
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -66,5 +67,6 @@ def _plain(value: Any, where: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"{where}: key {key!r} is {type(key).__name__}, only strings have a canonical form")
-        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
+        # Runs have hundreds of counts: most of the time would go into names for errors that never come.
+        return {k: item if type(item) in _AS_THEY_ARE else _plain(item, f"{where}.{k}") for k, item in value.items()}
     raise TypeError(f"{where}: {type(value).__name__} has no canonical form")

@@ -29,6 +29,7 @@ _RUN_LIMIT = 2**22  # weights drawn in search of one mixture before giving up: b
 _REPAIR_LIMIT = 2**23  # weights drawn in the repair of a whole swarm: about two seconds
 _DRAWN_AHEAD = 256  # runs
 _BATCH_LIMIT = 2**18  # weights drawn at once: bounds the memory
+_TELLING = 8  # largest weights of a mixture, in which few others are near
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,10 @@ def sample_swarm(
         sampler.check_feasible()
     swarm = _draw_runs(sampler, runs, seen)
     swarm = _cover(swarm, sampler, seen)
-    swarm = _separate(swarm, sampler, seen)
-    _check_identified(np.vstack([seen, swarm]), sampler)
+    _check_covered(np.vstack([seen, swarm]), sampler)
+    if not _clearly_identified(np.vstack([seen, swarm])):
+        swarm = _separate(swarm, sampler, seen)
+        _check_identified(np.vstack([seen, swarm]), sampler)
     columns = np.empty_like(swarm)
     columns[:, sampler.order] = swarm
     return columns
@@ -238,12 +241,13 @@ def _draw_level(
 def _dirichlet(rng: np.random.Generator, alpha: Floats, starts: NDArray[np.intp], rows: slice) -> Floats:
     """Some rows of the Dirichlet draws (n, m), one distribution for each group of columns that begins at `starts`.
 
-    All are drawn, as a stream is read in order, but only these rows are computed, which takes most of the time. In
+    The gamma variates of all are drawn, as a stream is read in order, but no more than these rows are computed. In
     logarithms, by log G(a) = log G(a + 1) + log(U) / a: a gamma variate of small shape underflows, its log does not.
     """
     alpha = np.maximum(alpha, 1e-300)
-    gamma, exponential = rng.standard_gamma(alpha + 1), rng.standard_exponential(alpha.shape)
-    logs = np.log(gamma[rows]) - exponential[rows] / alpha[rows]
+    gamma = rng.standard_gamma(alpha + 1)[rows]
+    exponential = rng.standard_exponential((rows.indices(len(alpha))[1], alpha.shape[1]))[rows]
+    logs = np.log(gamma) - exponential / alpha[rows]
     return _normalised(logs, starts)
 
 
@@ -305,8 +309,10 @@ class _Taken:
 
     def lacks(self, mixture: Floats, but: int = -1) -> bool:
         """Whether a mixture (m,) differs from all others, that of one run aside."""
-        largest = int(np.argmax(mixture))  # in which few others are near
-        near = np.flatnonzero(np.abs(self._weights[largest] - mixture[largest]) <= self._resolution)
+        telling = np.argsort(-mixture)[:_TELLING]
+        near = np.flatnonzero(np.abs(self._weights[telling[0]] - mixture[telling[0]]) <= self._resolution)
+        for coordinate in telling[1:]:  # each leaves but few, of which all weights are then read
+            near = near[np.abs(self._weights[coordinate, near] - mixture[coordinate]) <= self._resolution]
         if but >= 0:
             near = near[near != self._first + but]
         distances = np.abs(self._weights[:, near] - mixture[:, None]).max(axis=0, initial=0)
@@ -354,7 +360,7 @@ def _separate(swarm: Floats, sampler: _Sampler, seen: Floats) -> Floats:
     candidate that shows most of the direction that is known least.
     """
     swarm = swarm.copy()
-    if not len(swarm) or _clearly_identified(np.vstack([seen, swarm])):
+    if not len(swarm):
         return swarm
     needed, taken = sampler.params.min_runs_per_leaf, _taken_by(swarm, seen, sampler)
     for attempt in range(_SEPARATIONS + 2 * swarm.shape[1]):
@@ -384,8 +390,8 @@ def _clearly_identified(swarm: Floats) -> bool:
     return bool(eigenvalues[-1] < (_WORST_CONDITION / 3) ** 2 * eigenvalues[0])
 
 
-def _check_identified(swarm: Floats, sampler: _Sampler) -> None:
-    """Raise InputError unless every coordinate is in enough runs and none is a combination of the others."""
+def _check_covered(swarm: Floats, sampler: _Sampler) -> None:
+    """Raise InputError unless every coordinate is in enough runs."""
     counts = (swarm > TOLERANCE).sum(axis=0)
     needed = sampler.params.min_runs_per_leaf
     worst = int(np.argmin(counts))
@@ -396,8 +402,10 @@ def _check_identified(swarm: Floats, sampler: _Sampler) -> None:
             f"needed (its prior is {sampler.prior[worst]:.3g}, its largest weight {sampler.max_weight[worst]:.3g}); "
             f"raise swarm.runs_per_parameter or max_strength, lower minimum_weight or swarm.temperature{others}"
         )
-    if _clearly_identified(swarm):
-        return
+
+
+def _check_identified(swarm: Floats, sampler: _Sampler) -> None:
+    """Raise InputError if some coordinate is a combination of the others."""
     _, singular, directions = np.linalg.svd(swarm / np.linalg.norm(swarm, axis=0), full_matrices=False)
     if singular[0] > _WORST_CONDITION * singular[-1]:
         blurred = sampler.names[int(np.argmax(np.abs(directions[-1])))]

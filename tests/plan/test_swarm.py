@@ -11,7 +11,7 @@ from scipy import stats
 from olmix.digest import digest
 from olmix.errors import InputError
 from olmix.params import LevelParams, SwarmParams
-from olmix.plan.swarm import TOLERANCE, Coordinates, _dirichlet, sample_swarm, swarm_size
+from olmix.plan.swarm import TOLERANCE, Coordinates, _dirichlet, _Taken, sample_swarm, swarm_size
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "olmix-dclm"
 WHOLE = np.array([0])  # one group of columns
@@ -258,6 +258,22 @@ def test_a_row_is_the_same_alone_and_among_all():
     groups = np.array([0, 7, 90])
     alone, among = (_dirichlet(np.random.default_rng(6), alpha, groups, rows) for rows in (slice(1), ALL))
     assert alone.tobytes() == among[:1].tobytes()
+
+
+def test_a_mixture_is_new_if_it_differs_from_each_other_one_in_some_weight():
+    """Mixtures on a coarse grid, so that many agree in their largest weights, against the definition."""
+    rng = np.random.default_rng(7)
+    mixtures = rng.multinomial(24, np.full(12, 1 / 12), 300) / 24
+    mixtures[100:200] = mixtures[:100] + rng.choice([0, 0.007, 0.02], (100, 12), p=[0.9, 0.08, 0.02])
+    taken, new = _Taken(mixtures[:50], 250, 0.01), []
+    for run, mixture in enumerate(mixtures[50:]):
+        distances = np.abs(mixtures[: 50 + run] - mixture).max(axis=1)
+        assert taken.lacks(mixture) == (distances > 0.01).all()
+        taken.put(run, mixture)
+        others = np.delete(mixtures[: 51 + run], 50 + run, axis=0)
+        assert taken.lacks(mixture, but=run) == (np.abs(others - mixture).max(axis=1) > 0.01).all()
+        new.append(taken.lacks(mixture, but=run))
+    assert 20 < sum(new) < 230
 
 
 def test_dirichlet_draws_have_the_right_marginals():
