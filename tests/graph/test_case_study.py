@@ -11,8 +11,9 @@ from olmix.case_study.claims import claims, kept, saving
 from olmix.case_study.spec import CaseStudy
 from olmix.case_study.step import read_record
 from olmix.case_study.table import Estimate, collect_results
-from olmix.case_study.write import to_markdown
+from olmix.case_study.write import gap_rows, to_markdown
 from olmix.errors import InputError, WorkError
+from olmix.report.format import number
 from tests.miniature import PARAMS, ROOT, build, planned_jobs, snakemake, write_yaml
 
 STAGES = ["1-start", "2-add", "3-remove"]
@@ -102,6 +103,10 @@ def test_the_table_says_what_was_measured(studied):
     assert results.distances[0, 1] > 0
     losses = results.strategy("full").losses
     assert [(loss.stage, loss.seed) for loss in losses] == [(stage, 1) for stage in STAGES[1:]]
+    mine, other = (read_record(study, study.chain(name, 1)[1]) for name in ("full", "none"))
+    lost = 1000 * (mine.proposal_bpb - other.proposal_bpb)
+    figures = (number(mine.safety.kappa, 2), number(1000 * mine.safety.gap, 1), number(lost, 1))
+    assert gap_rows(results) == [("full", "2-add", *figures)]  # laws foresee nothing where a mixture is kept whole
     assert len(results.target_scores) == 5  # prior, proposal and three of the swarm
     assert all(sentence.split(":")[0] in ("Held", "Did not hold") for sentence in claims(results))
     assert "| none-c1 | 12* |" in to_markdown(results)
