@@ -447,6 +447,19 @@ def test_an_anchored_law_keeps_value_and_slope_where_it_was_solved():
     assert slopes[1] == pytest.approx(slopes[0], abs=1e-12)
 
 
+def test_an_anchor_bends_a_law_at_most_fivefold():
+    """Noise put today's value below the earlier constant, and of the earlier exponential nothing is left."""
+    rng = np.random.default_rng(2)
+    c, t, r = rng.uniform(0.5, 1, 6), rng.normal(0, 3, (6, 3)), np.array([0.7, 0.2, 0.1])
+    value = c + np.exp(t @ r)
+    for earlier_part in (np.zeros(6), np.full(6, 1e-300)):
+        constant, moved = anchored(c, t, r, value + rng.uniform(0, 1, 6), earlier_part)
+        assert constant + np.exp(moved @ r) == pytest.approx(value, rel=1e-12)
+        slopes = [np.exp(law @ r)[:, None] * (law - (law @ r)[:, None]) for law in (t, moved)]
+        assert slopes[1] == pytest.approx(slopes[0], rel=1e-9)
+        assert np.ptp(moved, axis=1) == pytest.approx(5 * np.ptp(t, axis=1), rel=1e-9)
+
+
 def test_a_score_below_the_earlier_constant_lowers_it():
     c, t, r = np.array([0.5]), np.array([[0.0, -1.0]]), np.array([0.5, 0.5])
     value = c + np.exp(t @ r)
