@@ -221,9 +221,12 @@ class CaseStudy:
         return [step for step in self.steps.values() if (step.strategy, step.seed) == (strategy, seed)]
 
     def needs(self, step: Step) -> list[Step]:
-        """Steps that come first: the one before; for a first one that of the reference, whose runs it shares."""
+        """Steps that come first: all before it; for a first one that of the reference, whose runs it shares."""
+        if step.before:
+            chain = self.chain(step.strategy, step.seed)
+            return chain[: chain.index(step)]
         first = self.chain(self.spec.reference, step.seed)[0]
-        return [step.before] if step.before else [first] if step.key != first.key else []
+        return [first] if step.key != first.key else []
 
     @property
     def last_steps(self) -> list[Step]:

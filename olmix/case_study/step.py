@@ -67,6 +67,8 @@ def read_record(study: CaseStudy, step: Step) -> StepRecord:
     path = study.root / step.path
     try:
         return StepRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkError(f"{path}: not there; `snakemake case_study` makes it") from None
     except (OSError, ValueError) as error:
         raise WorkError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]}); remove it and go on") from None
 

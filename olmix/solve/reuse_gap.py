@@ -104,7 +104,8 @@ def anchored(c: Array, t: Array, r: Array, earlier_c: Array, earlier_part: Array
     value = c + exponential
     least = _LEAST_PART * np.maximum(earlier_part, exponential)
     part = np.maximum(value - earlier_c, least)
-    return np.minimum(earlier_c, value - least), np.log(part)[:, None] + (exponential / part)[:, None] * (t - level[:, None])
+    slopes = (exponential / part)[:, None] * (t - level[:, None])
+    return np.minimum(earlier_c, value - least), np.log(part)[:, None] + slopes
 
 
 def leaf_level_law(collapsed_t: Array, of: Indices, ratio: Array, earlier_t: Array) -> Array:

@@ -126,6 +126,16 @@ def test_a_step_that_goes_missing_is_made_again(studied, tmp_path):
     assert planned_jobs(folder, "case_study")["case_study_step"] == 1
 
 
+def test_a_step_waits_for_all_mixtures_that_it_starts_from(studied):
+    """Not for the last one alone, which may be there while an earlier one is made again."""
+    study = CaseStudy.load(studied)
+    first, second, third = study.chain("full", 1)
+    assert study.needs(third) == [first, second]
+    assert study.needs(second) == [first]
+    assert study.needs(first) == study.chain("none", 1)[:1]
+    assert study.needs(study.chain("none", 1)[0]) == []
+
+
 def test_an_edit_of_a_stage_makes_it_and_what_follows_again(studied, tmp_path):
     folder = shutil.copytree(studied, tmp_path / "project", symlinks=True)
     (folder / "case_study/stages/3-remove/code.yaml").unlink()
