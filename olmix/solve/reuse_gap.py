@@ -95,14 +95,14 @@ def anchored(c: Array, t: Array, r: Array, earlier_c: Array, earlier_part: Array
     A small swarm close to one mixture tells the value and the slopes there, but hardly c from exp(t·r), on which all
     that is further away depends; by assumption 1 the constant is the earlier law's. Where that would leave less than
     _LEAST_PART of either law's exponential, the earlier one's being earlier_part (n,), the constant is lowered to leave
-    that much: coefficients grow as the exponential shrinks, and without a bound would exceed what numbers can hold
-    where noise put today's value below the earlier constant. With an exact law nothing changes. Returns c (n,) and
-    t (n, d).
+    that much, but not below 0, as scores are positive: coefficients grow as the exponential shrinks, and without bounds
+    would exceed what numbers can hold where noise put today's value below the earlier constant. With an exact law
+    nothing changes. Returns c (n,) and t (n, d).
     """
     level = t @ r
     exponential = np.exp(level)
     value = c + exponential
-    least = _LEAST_PART * np.maximum(earlier_part, exponential)
+    least = np.minimum(_LEAST_PART * np.maximum(earlier_part, exponential), value)
     part = np.maximum(value - earlier_c, least)
     slopes = (exponential / part)[:, None] * (t - level[:, None])
     return np.minimum(earlier_c, value - least), np.log(part)[:, None] + slopes

@@ -460,6 +460,14 @@ def test_an_anchor_bends_a_law_at_most_fivefold():
         assert np.ptp(moved, axis=1) == pytest.approx(5 * np.ptp(t, axis=1), rel=1e-9)
 
 
+def test_an_anchored_law_has_no_negative_constant():
+    """The earlier law extrapolates to absurd scores at its frozen leaves."""
+    c, t, r = np.array([0.5]), np.array([[0.0, -1.0]]), np.array([0.5, 0.5])
+    constant, moved = anchored(c, t, r, np.array([0.7]), np.array([1e30]))
+    assert constant == pytest.approx(0, abs=1e-12)
+    assert np.exp(moved @ r) == pytest.approx(c + np.exp(t @ r))
+
+
 def test_a_score_below_the_earlier_constant_lowers_it():
     c, t, r = np.array([0.5]), np.array([[0.0, -1.0]]), np.array([0.5, 0.5])
     value = c + np.exp(t @ r)
