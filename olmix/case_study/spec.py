@@ -184,15 +184,24 @@ class CaseStudy:
         return {stage: digest({"leaves": leaves, "suite": suite}) for stage, leaves in contents.items()}
 
     @cached_property
-    def steps(self) -> dict[str, Step]:
-        """All steps by key, each after those that it needs."""
-        found: dict[str, Step] = {}
+    def _chains(self) -> dict[tuple[str, int], list[Step]]:
+        """Steps of each strategy and seed, in their order."""
+        chains: dict[tuple[str, int], list[Step]] = {}
         for seed in self.spec.seeds:
             for name in self.names:
-                before = None
+                chain: list[Step] = []
                 for stage in self.spec.stages[-1:] if self.spec.strategies[name].last_only else self.spec.stages:
-                    before = self._step(name, seed, stage, before)
-                    found[before.key] = before
+                    chain.append(self._step(name, seed, stage, chain[-1] if chain else None))
+                chains[name, seed] = chain
+        return chains
+
+    @cached_property
+    def steps(self) -> dict[str, Step]:
+        """All steps by key, each after those that it needs; one that strategies have in common is the first one's."""
+        found: dict[str, Step] = {}
+        for chain in self._chains.values():
+            for step in chain:
+                found.setdefault(step.key, step)
         return found
 
     def _step(self, strategy: str, seed: int, stage: str, before: Step | None) -> Step:
@@ -218,7 +227,7 @@ class CaseStudy:
 
     def chain(self, strategy: str, seed: int) -> list[Step]:
         """Steps of a strategy with a seed, in their order."""
-        return [step for step in self.steps.values() if (step.strategy, step.seed) == (strategy, seed)]
+        return self._chains[strategy, seed]
 
     def needs(self, step: Step) -> list[Step]:
         """Steps that come first: all before it; for a first one that of the reference, whose runs it shares."""

@@ -176,7 +176,7 @@ def _strategy(
         costs=_costs(study, name, chains),
         gain=gain,
         family_bpb=_families(study, scores.tasks, final),
-        losses=tuple(_losses(study, chains, records)),
+        losses=tuple(_losses(study, name, chains, records)),
         proxy_gain=Estimate.of([100 * (1 - record.proposal_bpb / record.prior_bpb) for record in last]),
         weights={leaf: Estimate.of([record.mixture.weights[leaf] for record in last]) for leaf in leaves},
     )
@@ -209,13 +209,15 @@ def _mean(spent: Sequence[Spent]) -> StepCost:
 
 
 def _losses(
-    study: CaseStudy, chains: Mapping[int, Sequence[StepRecord]], records: Mapping[str, StepRecord]
+    study: CaseStudy, name: str, chains: Mapping[int, Sequence[StepRecord]], records: Mapping[str, StepRecord]
 ) -> list[Loss]:
     """What was lost at each update, of strategies that make all stages; nothing for the reference itself."""
-    found = []
+    found: list[Loss] = []
+    if name == study.spec.reference:
+        return found
     for seed, chain in chains.items():
         reference = [records[step.key] for step in study.chain(study.spec.reference, seed)]
-        if len(chain) < len(reference) or chain[0].strategy == study.spec.reference:
+        if len(chain) < len(reference):
             continue
         for mine, other in zip(chain[1:], reference[1:], strict=True):
             found.append(Loss(mine.stage, seed, mine.proposal_bpb - other.proposal_bpb, mine.safety))

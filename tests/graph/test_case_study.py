@@ -136,6 +136,20 @@ def test_a_step_waits_for_all_mixtures_that_it_starts_from(studied):
     assert study.needs(study.chain("none", 1)[0]) == []
 
 
+def test_strategies_may_have_steps_in_common(studied, tmp_path):
+    """Until the stage that it differs at, a strategy goes the way of another; each has its whole chain."""
+    folder = shutil.copytree(studied, tmp_path / "project", symlinks=True)
+    late = STUDY["strategies"]["full"] | {"at": {STAGES[1]: {"reuse": {"strategy": "none"}}}}
+    write_yaml(folder / "case_study/case_study.yaml", STUDY | {"strategies": STUDY["strategies"] | {"late": late}})
+    study = CaseStudy.load(folder)
+    full, other = study.chain("full", 1), study.chain("late", 1)
+    assert [step.stage for step in full] == [step.stage for step in other] == STAGES
+    assert [a.key == b.key for a, b in zip(full, other, strict=True)] == [True, False, False]
+    assert study.step(other[0].key) is full[0]
+    assert study.needs(other[2]) == other[:2]
+    assert planned_jobs(folder, "case_study")["case_study_step"] == 2
+
+
 def test_an_edit_of_a_stage_makes_it_and_what_follows_again(studied, tmp_path):
     folder = shutil.copytree(studied, tmp_path / "project", symlinks=True)
     (folder / "case_study/stages/3-remove/code.yaml").unlink()
