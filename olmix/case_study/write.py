@@ -48,7 +48,16 @@ def made_on() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
 
 
-HEADINGS = ("strategy", "runs", "saved", "FLOPs", "core-seconds", "gain at target size, %", "of full gain, %")
+HEADINGS = (
+    "strategy",
+    "runs",
+    "saved",
+    "FLOPs",
+    "core-seconds",
+    "gain at target size, %",
+    "of full gain, %",
+    "gain at proxy size, %",
+)
 
 
 def rows(results: Results) -> list[tuple[str, ...]]:
@@ -62,6 +71,7 @@ def rows(results: Results) -> list[tuple[str, ...]]:
             f"{each.cost.seconds:,.0f}",
             plus_minus(each.gain, 2),
             plus_minus(kept(results, each), 0),
+            plus_minus(each.proxy_gain, 2),
         )
         for each in results.strategies
     ]
