@@ -86,8 +86,9 @@ def sample_swarm(
         sampler.check_feasible()
     swarm = _draw_runs(sampler, runs, seen)
     swarm = _cover(swarm, sampler, seen)
-    _check_covered(np.vstack([seen, swarm]), sampler)
-    if not _clearly_identified(np.vstack([seen, swarm])):
+    every = np.vstack([seen, swarm])
+    _check_covered(every, sampler)
+    if not _clearly_identified(every):
         swarm = _separate(swarm, sampler, seen)
         _check_identified(np.vstack([seen, swarm]), sampler)
     columns = np.empty_like(swarm)

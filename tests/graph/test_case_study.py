@@ -194,6 +194,9 @@ def test_a_record_that_cannot_be_read_is_named(studied, tmp_path):
     (folder / step.path).write_text("{")
     with pytest.raises(WorkError, match=f"{step.key}.json: cannot be read"):
         read_record(study, step)
+    (folder / step.path).unlink()
+    with pytest.raises(WorkError, match=f"{step.key}.json: not there; `snakemake case_study` makes it"):
+        read_record(study, step)
 
 
 def test_held_out_documents_are_in_no_stage(studied):
