@@ -14,7 +14,7 @@ def apportion(weights: NDArray[np.float64], total: int, ids: list[str]) -> NDArr
     counts = np.floor(quota).astype(np.int64)
     remainders = quota - counts
     remaining = total - int(counts.sum())
-    eligible = np.flatnonzero(weights > 0).tolist()
-    for j in sorted(eligible, key=lambda j: (-remainders[j], ids[j]))[:remaining]:
-        counts[j] += 1
+    eligible = np.flatnonzero(weights > 0)
+    ranked = sorted(zip((-remainders[eligible]).tolist(), [ids[j] for j in eligible.tolist()], eligible, strict=True))
+    counts[[j for _, _, j in ranked[:remaining]]] += 1
     return counts

@@ -23,45 +23,51 @@ _MARGIN = 1.2  # memory is estimated
 _MOST_PER_JOB = 8  # other cores want work too
 
 
-def run_spec(
-    mixture: Floats, leaves: Sequence[PlannedLeaf], params: Params, vocabulary: int, seed: int, suite: str
-) -> RunSpec:
-    """The proxy run of a mixture (m,): whole sequences per leaf, whole batches in all."""
-    keys = [leaf.tokens_key for leaf in leaves]
-    length = params.proxy.sequence_length
-    sequences = apportion(mixture, Budget.of(params.proxy, vocabulary).tokens // length, keys)
-    counts = {keys[j]: int(sequences[j]) * length for j in np.flatnonzero(sequences)}
-    return RunSpec.of(params.proxy, vocabulary, seed, counts, suite)
-
-
 class Runs:
     """Turns mixtures into planned runs."""
 
-    def __init__(self, leaves: list[PlannedLeaf], params: Params, suite: str, vocabulary: int) -> None:
-        self._leaves, self._params, self._suite, self._vocabulary = leaves, params, suite, vocabulary
+    def __init__(self, leaves: Sequence[PlannedLeaf], params: Params, suite: str, vocabulary: int) -> None:
+        self._params, self._suite, self._vocabulary = params, suite, vocabulary
+        self._names, self._tokens_keys = [leaf.name for leaf in leaves], [leaf.tokens_key for leaf in leaves]
+        self._empty: dict[int, RunSpec] = {}
         self.tokens = Budget.of(params.proxy, vocabulary).tokens
         """Tokens of one run."""
 
     def plan(self, name: str, mixture: Floats, seed: int) -> PlannedRun:
         """The run of a requested mixture (m,)."""
-        spec = run_spec(mixture, self._leaves, self._params, self._vocabulary, seed, self._suite)
-        return self._planned(name, mixture, spec)
+        return self._planned(name, mixture, self.spec(mixture, seed))
+
+    def spec(self, mixture: Floats, seed: int) -> RunSpec:
+        """The run of a requested mixture (m,): whole sequences per leaf, whole batches in all."""
+        length = self._params.proxy.sequence_length
+        sequences = apportion(mixture, self.tokens // length, self._tokens_keys)
+        return self._trained_on(_positive(self._tokens_keys, sequences * length), seed)
 
     def repeat(self, name: str, counts: Floats, seed: int) -> PlannedRun:
         """The run that trains on given tokens per leaf (m,) under today's settings."""
-        by_key = {leaf.tokens_key: int(n) for leaf, n in zip(self._leaves, counts, strict=True)}
-        spec = RunSpec.of(self._params.proxy, self._vocabulary, seed, by_key, self._suite)
+        spec = self._trained_on(_positive(self._tokens_keys, counts.astype(np.int64)), seed)
         return self._planned(name, counts / counts.sum(), spec)
 
     def template(self, seed: int) -> dict[str, Any]:
         """What determines a run besides its mixture."""
-        empty = RunSpec.of(self._params.proxy, self._vocabulary, seed, {}, self._suite)
-        return empty.ingredients() | {"sequences": self.tokens // self._params.proxy.sequence_length}
+        sequences = self.tokens // self._params.proxy.sequence_length
+        return self._trained_on({}, seed).ingredients() | {"sequences": sequences}
+
+    def _trained_on(self, counts: dict[str, int], seed: int) -> RunSpec:
+        """The run that trains on tokens by tokens key, none of them 0."""
+        if seed not in self._empty:  # the settings are resolved once, not for each of thousands of runs
+            self._empty[seed] = RunSpec.of(self._params.proxy, self._vocabulary, seed, {}, self._suite)
+        return self._empty[seed].model_copy(update={"counts": counts})
 
     def _planned(self, name: str, mixture: Floats, spec: RunSpec) -> PlannedRun:
-        weights = {self._leaves[j].name: float(mixture[j]) for j in np.flatnonzero(mixture > 0)}
-        key = spec.key
+        weights, key = _positive(self._names, mixture), spec.key
         return PlannedRun(name=name, mixture=weights, spec=spec, key=key, evaluation=evaluation_key(key, self._suite))
+
+
+def _positive(names: list[str], values: NDArray[Any]) -> dict[str, Any]:
+    """Name → value, for those above 0."""
+    found = np.flatnonzero(values > 0)
+    return dict(zip([names[j] for j in found.tolist()], values[found].tolist(), strict=True))
 
 
 def runs_per_job(params: Params, vocabulary: int) -> int:

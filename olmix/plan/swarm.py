@@ -5,9 +5,7 @@ everything is computed in a canonical order of content ids, and every run has a 
 """
 
 import math
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from olmix.digest import digest
 from olmix.errors import InputError
-from olmix.params import LevelParams, SwarmParams
+from olmix.params import SwarmParams
 
 Floats = NDArray[np.float64]
 
@@ -156,23 +154,36 @@ class _Sampler:
             attempt, drawn = attempt + 1, drawn + size * m
             size = max(size, min(4 * size, _BATCH_LIMIT // m))
 
-    def draw(self, run: int, attempt: int, size: int, first: bool = False) -> Floats:
-        """Candidates (≤ size, m) of one attempt of one run, before caps and requirements.
+    def draw(self, run: int, attempt: int, size: int) -> Floats:
+        """Candidates (size, m) of one attempt of one run, before caps and requirements; zeros if nothing is left."""
+        return self._candidates([run], attempt, size, size)
 
-        first: the first one alone, in less time; it is the same as among all, and none if nothing is left of it.
-        """
-        key = [self.params.seed, run, attempt]
-        sources, topics, strengths = self.params.sources, self.params.topics, self.params.strengths
-        rows = slice(1 if first else size)
-        weights = _draw_level(["sources", *key], sources, strengths, self.source_centre, np.array([0]), size, rows)
-        shares = _draw_level(["topics", *key], topics, strengths, self.topic_centre, self.starts, size, rows)
+    def first(self, runs: Sequence[int]) -> Floats:
+        """The first candidate (n, m) of each of some runs, in less time than to draw all and take the first."""
+        _, size = next(self.attempts(0))
+        return self._candidates(runs, 0, size, 1)
+
+    def _candidates(self, runs: Sequence[int], attempt: int, size: int, kept: int) -> Floats:
+        """The first `kept` of the `size` candidates of each run (n * kept, m), run by run."""
+        weights = self._level("sources", runs, attempt, size, kept)
+        shares = self._level("topics", runs, attempt, size, kept)
         return self._clip(weights, shares)
 
+    def _level(self, name: str, runs: Sequence[int], attempt: int, size: int, kept: int) -> Floats:
+        """Weights of sources (n * kept, s) or shares of topics (n * kept, m); the streams are the level's alone."""
+        if name == "sources":
+            level, centre, starts = self.params.sources, self.source_centre, np.array([0])
+        else:
+            level, centre, starts = self.params.topics, self.topic_centre, self.starts
+        strengths = np.geomspace(level.min_strength, level.max_strength, self.params.strengths)
+        streams = (_stream([name, self.params.seed, run, attempt]) for run in runs)
+        return _dirichlet([_variates(stream, strengths, centre, size, kept) for stream in streams], starts)
+
     def allowed(self, candidates: Floats) -> NDArray[np.bool_]:
-        """Which candidates (n, m) are under the caps and contain what is required."""
+        """Which candidates (n, m) contain anything, are under the caps and contain what is required."""
         fine = (candidates <= self.max_weight) & (~self.required | (candidates > TOLERANCE))
         present = np.maximum.reduceat(candidates, self.starts, axis=1) > TOLERANCE
-        return fine.all(axis=1) & (present | ~self.required_sources).all(axis=1)
+        return candidates.any(axis=1) & fine.all(axis=1) & (present | ~self.required_sources).all(axis=1)
 
     def check_feasible(self) -> None:
         """Raise InputError for caps that no mixture can obey."""
@@ -204,7 +215,7 @@ class _Sampler:
         return _normalised(self.params.temperature * np.log(shares), starts)
 
     def _clip(self, weights: Floats, shares: Floats) -> Floats:
-        """Apply the minimum weights to sources (n, s) and topic shares (n, m); candidates with nothing left go.
+        """Apply the minimum weights to sources (n, s) and topic shares (n, m).
 
         Equal minima, as in the released configurations: a leaf below the minimum becomes 0, and the leaves that are
         left fill its place. Different minima: a source below its minimum becomes 0, a topic does if its share of the
@@ -221,35 +232,30 @@ class _Sampler:
             kept = np.add.reduceat(shares, self.starts, axis=1)
             leaves = (weights / np.where(kept > 0, kept, 1))[:, self.source_of] * shares
         totals = leaves.sum(axis=1, keepdims=True)
-        return (leaves / np.where(totals > 0, totals, 1))[totals[:, 0] > 0]
+        return leaves / np.where(totals > 0, totals, 1)
 
 
-def _draw_level(
-    key: list[str | int],
-    level: LevelParams,
-    strengths: int,
-    centre: Floats,
-    starts: NDArray[np.intp],
-    size: int,
-    rows: slice,
-) -> Floats:
-    """Some rows of the `size` draws of one level, each with a strength of its own; the stream is the level's alone."""
-    rng = np.random.Generator(np.random.PCG64(int(digest(key), 16)))
-    choices = np.geomspace(level.min_strength, level.max_strength, strengths)
-    return _dirichlet(rng, rng.choice(choices, size=(size, 1)) * centre, starts, rows)
+def _stream(key: list[str | int]) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(int(digest(key), 16)))
 
 
-def _dirichlet(rng: np.random.Generator, alpha: Floats, starts: NDArray[np.intp], rows: slice) -> Floats:
-    """Some rows of the Dirichlet draws (n, m), one distribution for each group of columns that begins at `starts`.
+def _variates(rng: np.random.Generator, strengths: Floats, centre: Floats, size: int, kept: int) -> Floats:
+    """What a Dirichlet of a strength drawn for each of `size` rows needs (3, kept, m): alpha, gammas, exponentials.
 
-    The gamma variates of all are drawn, as a stream is read in order, but no more than these rows are computed. In
-    logarithms, by log G(a) = log G(a + 1) + log(U) / a: a gamma variate of small shape underflows, its log does not.
+    The gamma variates of all rows are drawn even if few are kept, as a stream is read in order.
     """
-    alpha = np.maximum(alpha, 1e-300)
-    gamma = rng.standard_gamma(alpha + 1)[rows]
-    exponential = rng.standard_exponential((rows.indices(len(alpha))[1], alpha.shape[1]))[rows]
-    logs = np.log(gamma) - exponential / alpha[rows]
-    return _normalised(logs, starts)
+    alpha = np.maximum(strengths[rng.integers(len(strengths), size=(size, 1))] * centre, 1e-300)
+    gamma = rng.standard_gamma(alpha + 1)[:kept]
+    return np.stack([alpha[:kept], gamma, rng.standard_exponential(gamma.shape)])
+
+
+def _dirichlet(variates: list[Floats], starts: NDArray[np.intp]) -> Floats:
+    """Dirichlet draws (n, m), one distribution for each group of columns that begins at `starts`.
+
+    In logarithms, by log G(a) = log G(a + 1) + log(U) / a: a gamma variate of small shape underflows, its log does not.
+    """
+    alpha, gamma, exponential = np.concatenate(variates, axis=1)
+    return _normalised(np.log(gamma) - exponential / alpha, starts)
 
 
 def _normalised(logs: Floats, starts: NDArray[np.intp]) -> Floats:
@@ -264,34 +270,30 @@ def _draw_runs(sampler: _Sampler, runs: int, seen: Floats) -> Floats:
     """For each run the first allowed candidate that no earlier run has."""
     swarm = np.empty((runs, len(sampler.prior)))
     taken = _Taken(seen, runs, sampler.resolution)
-    for run, first in enumerate(_first_candidates(sampler, runs)):
-        if len(first) and sampler.allowed(first)[0] and taken.lacks(first[0]):
-            swarm[run] = first[0]
-            taken.put(run, first[0])
-            continue
-        found_any = False
-        for attempt, size in sampler.attempts(_RUN_LIMIT):
-            candidates = sampler.draw(run, attempt, size)
-            allowed = candidates[sampler.allowed(candidates)]
-            found_any = found_any or len(allowed) > 0
-            new = next((mixture for mixture in allowed if taken.lacks(mixture)), None)
-            if new is not None:
-                swarm[run] = new
-                taken.put(run, new)
-                break
-        else:
-            raise _too_few_distinct(run, runs) if found_any else _no_candidate(sampler, candidates, size)
+    for run, (first, allowed) in enumerate(_first_candidates(sampler, runs)):
+        swarm[run] = first if allowed and taken.lacks(first) else _search(sampler, run, runs, taken)
+        taken.put(run, swarm[run])
     return swarm
 
 
-def _first_candidates(sampler: _Sampler, runs: int) -> Iterator[Floats]:
-    """The first candidate of each run. Runs have streams of their own, so threads draw the same."""
-    _, size = next(sampler.attempts(_RUN_LIMIT))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, runs, _DRAWN_AHEAD):
-            yield from pool.map(
-                lambda run: sampler.draw(run, 0, size, first=True), range(start, min(start + _DRAWN_AHEAD, runs))
-            )
+def _first_candidates(sampler: _Sampler, runs: int) -> Iterator[tuple[Floats, bool]]:
+    """The first candidate (m,) of each run, and whether it is allowed."""
+    for start in range(0, runs, _DRAWN_AHEAD):
+        drawn = sampler.first(range(start, min(start + _DRAWN_AHEAD, runs)))
+        yield from zip(drawn, sampler.allowed(drawn).tolist(), strict=True)
+
+
+def _search(sampler: _Sampler, run: int, runs: int, taken: "_Taken") -> Floats:
+    """The first candidate (m,) of a run that is allowed and new. Raises InputError if none is found."""
+    found_any = False
+    for attempt, size in sampler.attempts(_RUN_LIMIT):
+        candidates = sampler.draw(run, attempt, size)
+        allowed = candidates[sampler.allowed(candidates)]
+        found_any = found_any or len(allowed) > 0
+        new: Floats | None = next((mixture for mixture in allowed if taken.lacks(mixture)), None)
+        if new is not None:
+            return new
+    raise _too_few_distinct(run, runs) if found_any else _no_candidate(sampler, candidates)
 
 
 class _Taken:
@@ -423,12 +425,14 @@ def _too_few_distinct(found: int, runs: int) -> InputError:
     )
 
 
-def _no_candidate(sampler: _Sampler, candidates: Floats, size: int) -> InputError:
+def _no_candidate(sampler: _Sampler, candidates: Floats) -> InputError:
     """The reason that most of the last candidates share."""
-    if len(candidates) < size / 2:
+    empty = ~candidates.any(axis=1)
+    if empty.mean() > 0.5:
         return InputError(
-            f"swarm: minimum_weight removed all domains from {size - len(candidates)} of {size} candidates; lower it"
+            f"swarm: minimum_weight removed all domains from {empty.sum()} of {len(candidates)} candidates; lower it"
         )
+    candidates = candidates[~empty]
     above = (candidates > sampler.max_weight).mean(axis=0)
     absent = (sampler.required & (candidates <= TOLERANCE)).mean(axis=0)
     best_of_source = np.maximum.reduceat(candidates, sampler.starts, axis=1)

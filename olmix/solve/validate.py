@@ -5,7 +5,7 @@ from collections.abc import Callable
 from olmix.evaluation.evaluate import evaluate_into
 from olmix.params import Params
 from olmix.plan.plan import Plan, PlannedValidation
-from olmix.plan.runs import run_spec
+from olmix.plan.runs import Runs
 from olmix.proxy.run import run_proxy_into
 from olmix.proxy.spec import Execution
 from olmix.solve.document import read_weights
@@ -28,7 +28,8 @@ def validate(
     """
     if store.has(VALIDATION_KIND, planned.key):
         return planned.key
-    spec = run_spec(read_weights(plan, store), plan.leaves, params, plan.vocabulary, planned.seed, plan.suite)
+    runs = Runs(plan.leaves, params, plan.suite, plan.vocabulary)
+    spec = runs.spec(read_weights(plan, store), planned.seed)
     names = {leaf.tokens_key: leaf.name for leaf in plan.leaves}
     with store.in_progress(spec.key, progress) as state, store.publish(VALIDATION_KIND, planned.key) as draft:
         proxy, evaluation = (Draft(draft.path / name) for name in ("proxy", "evaluation"))

@@ -6,7 +6,7 @@ from olmix.params import Params
 from olmix.plan.planner import repetition_caps
 from olmix.plan.request import Request
 from olmix.plan.rounds import candidates
-from olmix.plan.runs import run_spec
+from olmix.plan.runs import Runs
 from olmix.schema import parse
 from tests.plan.generations import PARAMS, SUITE, accepted, leaf, params
 from tests.plan.generations import plan as plan_of
@@ -114,7 +114,7 @@ def test_a_run_without_a_leaf_survives_any_change_to_it():
     p = plan()
     mixture = np.array([0.0 if x.name == "maths" else 1 / 3 for x in p.leaves])
     after = plan(revised, COUNTS | {"revised": 12_000})
-    one, two = (run_spec(mixture, q.leaves, params(), 300, 0, SUITE.content).key for q in (p, after))
+    one, two = (Runs(q.leaves, params(), SUITE.content, 300).spec(mixture, 0).key for q in (p, after))
     assert one == two
     assert keys(after)[0] != keys(p)[0]
 

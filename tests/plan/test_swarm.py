@@ -11,11 +11,9 @@ from scipy import stats
 from olmix.digest import digest
 from olmix.errors import InputError
 from olmix.params import LevelParams, SwarmParams
-from olmix.plan.swarm import TOLERANCE, Coordinates, _dirichlet, _Taken, sample_swarm, swarm_size
+from olmix.plan.swarm import TOLERANCE, Coordinates, _dirichlet, _Sampler, _Taken, _variates, sample_swarm, swarm_size
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "olmix-dclm"
-WHOLE = np.array([0])  # one group of columns
-ALL = slice(None)
 
 # Sources of the paper's real-world study with their prior (method section 3.2, RQ3)
 SEVEN = {
@@ -253,11 +251,16 @@ def test_strengths_are_log_spaced_and_drawn_for_each_run():
     assert spread == pytest.approx(0.5 / np.sqrt(1e4), rel=0.2)  # the smallest strength is used
 
 
-def test_a_row_is_the_same_alone_and_among_all():
-    alpha = np.random.default_rng(5).uniform(0.01, 3, (10, 200))
-    groups = np.array([0, 7, 90])
-    alone, among = (_dirichlet(np.random.default_rng(6), alpha, groups, rows) for rows in (slice(1), ALL))
-    assert alone.tobytes() == among[:1].tobytes()
+@pytest.mark.parametrize("minimum", [0.0, 0.01, 0.2])  # the last one leaves nothing of some
+def test_a_first_candidate_is_the_same_alone_and_among_all(minimum):
+    rng = np.random.default_rng(5)
+    prior = {f"s{rng.integers(30)}:t{j}": weight for j, weight in enumerate(rng.dirichlet(np.ones(200)))}
+    params = SwarmParams(sources=level(0.5, 20, minimum), topics=level(0.5, 20, minimum))
+    sampler = _Sampler(coordinates_of(prior), params)
+    first = sampler.first(range(20))
+    assert first.tobytes() == np.vstack([sampler.draw(run, 0, params.candidates)[:1] for run in range(20)]).tobytes()
+    assert (first.sum(axis=1) == 0).any() == (minimum == 0.2)
+    assert not sampler.allowed(first)[first.sum(axis=1) == 0].any()
 
 
 def test_a_mixture_is_new_if_it_differs_from_each_other_one_in_some_weight():
@@ -276,8 +279,13 @@ def test_a_mixture_is_new_if_it_differs_from_each_other_one_in_some_weight():
     assert 20 < sum(new) < 230
 
 
+def dirichlet(seed, alpha):
+    variates = _variates(np.random.default_rng(seed), np.ones(1), np.asarray(alpha), 4000, 4000)
+    return _dirichlet([variates], np.array([0]))
+
+
 def test_dirichlet_draws_have_the_right_marginals():
-    draws = _dirichlet(np.random.default_rng(3), np.tile([0.4, 1.5, 3.0], (4000, 1)), WHOLE, ALL)
+    draws = dirichlet(seed=3, alpha=[0.4, 1.5, 3.0])
     for column, alpha in enumerate([0.4, 1.5, 3.0]):
         assert stats.kstest(draws[:, column], stats.beta(alpha, 4.9 - alpha).cdf).pvalue > 1e-3
 
@@ -285,7 +293,7 @@ def test_dirichlet_draws_have_the_right_marginals():
 @pytest.mark.parametrize("strength", [1e-3, 1e-9, 1e-200, 1e-308])
 def test_dirichlet_draws_of_tiny_strength_are_corners_in_proportion_to_the_prior(strength):
     centre = np.array([0.6, 0.3, 0.1])
-    draws = _dirichlet(np.random.default_rng(4), np.tile(strength * centre, (4000, 1)), WHOLE, ALL)
+    draws = dirichlet(seed=4, alpha=strength * centre)
     np.testing.assert_allclose(draws.sum(axis=1), 1, rtol=1e-12)
     if strength >= 1e-200:
         np.testing.assert_allclose(draws.mean(axis=0), centre, atol=0.03)
