@@ -62,11 +62,11 @@ def _plain(value: Any, where: str) -> Any:
             raise ValueError(f"{where}: {value} has no canonical form")
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        # Runs have hundreds of counts, leaves many files: names for errors that never come would take most of the time.
+        return [x if type(x) in _AS_THEY_ARE else _plain(x, f"{where}[{i}]") for i, x in enumerate(value)]
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"{where}: key {key!r} is {type(key).__name__}, only strings have a canonical form")
-        # Runs have hundreds of counts: most of the time would go into names for errors that never come.
         return {k: item if type(item) in _AS_THEY_ARE else _plain(item, f"{where}.{k}") for k, item in value.items()}
     raise TypeError(f"{where}: {type(value).__name__} has no canonical form")

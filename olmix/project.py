@@ -196,10 +196,6 @@ class Project:
         """Path of an artefact's manifest relative to the project folder, as Snakemake names it."""
         return f"{STORE}/{kind}/{key}/{MANIFEST}"
 
-    def tokens_artefacts(self) -> list[str]:
-        """Manifests of all leaves' tokens."""
-        return [self.artefact(TOKENS, key) for key in self.tokens_keys]
-
 
 def run_settings(params: Params) -> str:
     """Digest of everything that makes two runs on the same mixture comparable."""

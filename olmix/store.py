@@ -48,7 +48,7 @@ class Store:
 
     def has(self, kind: str, key: str) -> bool:
         """Whether the artefact is complete."""
-        return (self.path(kind, key) / MANIFEST).is_file()
+        return self.root.joinpath(kind, key, MANIFEST).is_file()
 
     def manifest(self, kind: str, key: str) -> dict[str, Any]:
         """The manifest of a complete artefact. Raises WorkError if it is missing or is not its own."""

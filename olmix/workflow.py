@@ -43,8 +43,9 @@ class Workflow:
     """Files of the build graph, as paths relative to the project folder.
 
     Methods that need the plan are Snakemake input functions: `await_plan` makes Snakemake finish the checkpoint first.
-    An artefact that is there needs no input: otherwise Snakemake would make it again whenever one of its inputs had
-    gone missing and came back, a whole swarm for one leaf's tokens.
+    They name artefacts that are missing only: one that is there is whole and needs no job. Snakemake would make and
+    check a job for each, most of a minute for ten thousand runs. Nor does it need an input: otherwise it would be made
+    again whenever one of its inputs had gone missing and came back, a whole swarm for one leaf's tokens.
     """
 
     project: Project
@@ -55,8 +56,8 @@ class Workflow:
     _runs: dict[str, PlannedRun] = field(default_factory=dict)
     """Key of each run that was come to, and of its evaluation → the run."""
     _chunks: dict[str, list[str]] = field(default_factory=dict)
-    _tokens_made: set[str] = field(default_factory=set)
-    """Tokens that were found in the store: asked for once, not once for every run."""
+    _there: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and key of artefacts that were found in the store: asked for once, not once for every run."""
     _of_target: set[str] = field(default_factory=set)
 
     @classmethod
@@ -89,9 +90,9 @@ class Workflow:
         raise InputError(f"{key}: not part of today's plan")
 
     @property
-    def plan_file(self) -> str:
-        """Manifest of today's plan."""
-        return self.project.artefact(PLAN, self.project.plan_key)
+    def plan_to_make(self) -> list[str]:
+        """Today's plan, where the swarm grows in rounds that of the last one."""
+        return self._missing(PLAN, [self.project.plan_key])
 
     def stamp(self, view: str) -> str:
         """File that says which plan a view in results/ shows."""
@@ -115,7 +116,7 @@ class Workflow:
 
     def tokens(self, _: Any = None) -> list[str]:
         """Tokens of all leaves."""
-        return self.project.tokens_artefacts()
+        return self._missing(TOKENS, self.project.tokens_keys)
 
     @property
     def items(self) -> str:
@@ -130,10 +131,7 @@ class Workflow:
             return []
         if key != waiting[0]:
             return [self.project.artefact(PROXY, waiting[0])]
-        # Tokens that are there need no edge: with thousands of runs of hundreds of leaves there would be millions.
-        tokens = {tokens for k in waiting for tokens in self._run(k).spec.counts}
-        self._tokens_made |= {k for k in tokens - self._tokens_made if self._is_there(TOKENS, k)}
-        return [self.project.artefact(TOKENS, k) for k in sorted(tokens - self._tokens_made)]
+        return self._missing(TOKENS, sorted({tokens for k in waiting for tokens in self._run(k).spec.counts}))
 
     def more_runs(self, wildcards: Any) -> list[str]:
         """Runs that the job of a run trains after it."""
@@ -206,34 +204,33 @@ class Workflow:
         """The run that an evaluation scores."""
         if self._is_there(EVALUATION, wildcards.key):
             return []
-        return [self.project.artefact(PROXY, self._run(wildcards.key).key)]
+        return self._missing(PROXY, [self._run(wildcards.key).key])
 
     def runs(self, _: Any = None) -> list[str]:
-        """All runs whose mixture is known at planning time."""
-        return [self.project.artefact(PROXY, run.key) for run in self.plan.runs]
+        """Runs whose evaluation is there; the others are asked for by their evaluations."""
+        return self._missing(PROXY, (run.key for run in self.plan.runs if self._is_there(EVALUATION, run.evaluation)))
 
     def evaluations(self, _: Any = None) -> list[str]:
-        """Evaluations of all these runs."""
-        return [self.project.artefact(EVALUATION, run.evaluation) for run in self.plan.runs]
+        """Evaluations of all runs whose mixture is known at planning time."""
+        return self._missing(EVALUATION, (run.evaluation for run in self.plan.runs))
 
     def evaluations_of_law(self, wildcards: Any) -> list[str]:
         """Evaluations that the laws are fitted on."""
         if self._is_there(LAW, wildcards.key):
             return []
         plan = self._plan_with(wildcards.key, lambda plan: [plan.law])
-        keys = [*(run.evaluation for run in plan.fitted), *plan.noise]
-        return [self.project.artefact(EVALUATION, key) for key in keys]
+        return self._missing(EVALUATION, [*(run.evaluation for run in plan.fitted), *plan.noise])
 
     def law(self, _: Any = None) -> list[str]:
         """Laws of all tasks; none where the mixture is carried over from the parent."""
-        return [self.project.artefact(LAW, self.plan.law)] if self.plan.law else []
+        return self._missing(LAW, [self.plan.law] if self.plan.law else [])
 
     def law_of_proposal(self, wildcards: Any) -> list[str]:
         """The laws that a proposal is solved from."""
         if self._is_there(PROPOSAL, wildcards.key):
             return []
         plan = self._plan_with(wildcards.key, lambda plan: [plan.proposal])
-        return [self.project.artefact(LAW, plan.law)] if plan.law else []
+        return self._missing(LAW, [plan.law] if plan.law else [])
 
     def inputs_of_validation(self, wildcards: Any) -> list[str]:
         """The proposal and the tokens that it may be trained on."""
@@ -241,7 +238,7 @@ class Workflow:
             return []
         if wildcards.key not in (run.key for run in self.plan.validation):
             self._of_target |= {wildcards.key}
-        return [self.proposal(), *self.tokens()]
+        return [*self.proposal(), *self.tokens()]
 
     def inputs_of_plan(self, wildcards: Any) -> list[str]:
         """Of the first round, token counts, and items, so that mistakes in them show before anything is trained; of a
@@ -250,19 +247,25 @@ class Workflow:
             return []
         number = self.project.request.round_of(wildcards.key)
         if number == 1:
-            return [*self.tokens(), self.items]
-        return [self.project.artefact(PROPOSAL, self._plan_of(number - 1).proposal)]
+            return [*self.tokens(), *self._missing(ITEMS, [self.project.items_key])]
+        return self._missing(PROPOSAL, [self._plan_of(number - 1).proposal])
 
     def _is_there(self, kind: str, key: str) -> bool:
-        return self.project.store.has(kind, key)
+        if (kind, key) not in self._there and self.project.store.has(kind, key):
+            self._there.add((kind, key))
+        return (kind, key) in self._there
 
-    def proposal(self, _: Any = None) -> str:
+    def _missing(self, kind: str, keys: Iterable[str]) -> list[str]:
+        """Manifests of the artefacts that have to be made yet."""
+        return [self.project.artefact(kind, key) for key in keys if not self._is_there(kind, key)]
+
+    def proposal(self, _: Any = None) -> list[str]:
         """The proposed mixture."""
-        return self.project.artefact(PROPOSAL, self.plan.proposal)
+        return self._missing(PROPOSAL, [self.plan.proposal])
 
     def validations(self, _: Any = None) -> list[str]:
         """Runs that prove the proposal."""
-        return [self.project.artefact(VALIDATION, run.key) for run in self.plan.validation]
+        return self._missing(VALIDATION, (run.key for run in self.plan.validation))
 
     def _stages(self) -> Iterator[tuple[Params, Sequence[PlannedRun]]]:
         """Runs round by round, then those asked for by name, each waited for only when it is come to."""
@@ -274,7 +277,7 @@ class Workflow:
     def repeats(self, _: Any = None) -> list[str]:
         """Evaluations of runs that differ by their seeds only."""
         repeated = repeated_runs(self.plan, self.project.params)
-        return [self.project.artefact(EVALUATION, run.evaluation) for runs in repeated.values() for run in runs]
+        return self._missing(EVALUATION, (run.evaluation for runs in repeated.values() for run in runs))
 
     def target(self, _: Any = None) -> list[str]:
         """Proposal and scores of the target model; none if it cannot be trained: the job that shows them says why."""
@@ -284,9 +287,9 @@ class Workflow:
         if target is None:
             return []
         return [
-            self.proposal(),
-            *(self.project.artefact(EVALUATION, run.evaluation) for run in target.runs),
-            *(self.project.artefact(VALIDATION, run.key) for run in target.proposal),
+            *self.proposal(),
+            *self._missing(EVALUATION, (run.evaluation for run in target.runs)),
+            *self._missing(VALIDATION, (run.key for run in target.proposal)),
         ]
 
     @property
@@ -336,14 +339,6 @@ class Workflow:
     def _is_made(self, path: Path) -> bool:
         return (self.project.root / path).exists()
 
-    def everything(self, _: Any = None) -> list[str]:
-        """Every artefact of the plan: one that goes missing must be made again, whatever was made from it."""
-        return [
-            *self.tokens(),
-            self.items,
-            *self.runs(),
-            *self.evaluations(),
-            *self.law(),
-            self.proposal(),
-            *self.validations(),
-        ]
+    def below_results(self, _: Any = None) -> list[str]:
+        """Artefacts that no result asks for: one that goes missing must be made again, whatever was made from it."""
+        return [*self.tokens(), *self._missing(ITEMS, [self.project.items_key]), *self.runs()]

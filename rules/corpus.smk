@@ -63,7 +63,7 @@ flow.await_plan = checkpoints.plan.get
 # Says which plan is today's, also where that plan has been made before: DVC has nothing else to see it by.
 rule today:
     input:
-        ancient(flow.plan_file),
+        ancient(flow.plan_to_make),
     output:
         flow.stamp("plan"),
     log:
@@ -83,7 +83,7 @@ rule today:
 
 rule planned:
     input:
-        ancient(flow.plan_file),
+        ancient(flow.plan_to_make),
         rules.today.output,
     message:
         "The swarm is planned"

@@ -5,14 +5,16 @@ tree, is known to DVC but not pulled, or lies behind a URL. A cache makes unchan
 unchanged remote files a line of a listing.
 """
 
+import errno
 import glob
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from olmix.digest import digest, file_md5
@@ -49,7 +51,7 @@ class File:
         """
         if self.remote is None:
             yield self.path
-            if self.seen and looks(Path(self.path)) != self.seen:
+            if self.seen and looks(self.path) != self.seen:
                 raise changed(self.path)
         else:
             with self.remote.fetched(self.identity) as copy:
@@ -78,22 +80,23 @@ class StatCache:
         self._entries = self._read()
         self._learnt: dict[str, list[Any]] = {}
 
-    def identity(self, path: Path) -> tuple[str, Seen]:
-        """Identity of a local file and how it looks; read only if it changed since it was last seen.
+    def identity(self, path: str) -> tuple[str, Seen] | None:
+        """Identity of a local file and how it looks, None if it is none; read only if it changed since last seen.
 
         Raises WorkError for a file that changes meanwhile.
         """
         seen = looks(path)
-        identity = self.recall(str(path), [*seen])
+        if seen is None:
+            return None
+        identity = self.recall(path, [*seen])
         if identity is None:
-            identity = f"md5:{file_md5(path)}"
+            identity = f"md5:{file_md5(Path(path))}"
             if looks(path) != seen:
-                raise changed(str(path))
-            self.learn(str(path), [*seen], identity)
+                raise changed(path)
+            self.learn(path, [*seen], identity)
+            # It may change once more within a tick of its clock, or the clock went back.
             if time.time() - seen[1] / 1e9 < _SETTLED:
-                del self._learnt[
-                    str(path)
-                ]  # it may change once more within a tick of its clock, or the clock went back
+                del self._learnt[path]
         return identity, seen
 
     def recall(self, name: str, seen: list[Any]) -> str | None:
@@ -173,10 +176,17 @@ def _remote(pattern: str, reader: Reader, cache: StatCache, where: str) -> dict[
     return {file.key: File(file.url, identity, format_, file) for file, identity, format_ in found}
 
 
-def looks(path: Path) -> Seen:
-    """How a local file looks now."""
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+def looks(path: str) -> Seen | None:
+    """How a local file looks now; None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  a hundred thousand Paths take a second
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def changed(path: str) -> WorkError:
@@ -185,9 +195,10 @@ def changed(path: str) -> WorkError:
 
 
 def _local(pattern: str, root: Path, cache: StatCache) -> dict[str, tuple[str, Seen | None]]:
-    base = glob.escape(str(root))
-    paths = (Path(match) for match in glob.iglob(os.path.join(base, pattern), recursive=True))  # noqa: PTH118,PTH207
-    return {str(path): cache.identity(path) for path in paths if path.is_file()}
+    folder = "" if root == Path() else str(root)
+    matches = glob.iglob(str(PurePath(pattern)), root_dir=folder or None, recursive=True)  # noqa: PTH207
+    found = ((path, cache.identity(path)) for path in (os.path.join(folder, match) for match in matches))  # noqa: PTH118
+    return {path: identity for path, identity in found if identity}
 
 
 def _tracked(pattern: str, root: Path) -> dict[str, tuple[str, Seen | None]]:

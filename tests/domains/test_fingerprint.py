@@ -30,6 +30,16 @@ def contents(project, cache=None):
     return {leaf.name: leaf.content for leaf in leaves}
 
 
+def test_what_is_no_file_is_left_out_and_a_path_may_be_written_in_any_way(project):
+    before = contents(project)
+    (project / "data/a3.jsonl").symlink_to("a3.jsonl")
+    (project / "data/a4.jsonl").symlink_to("gone.jsonl")
+    (project / "data/a5.jsonl").mkdir()
+    (project / "domains/a.yaml").write_text("files: .//data/./a*.jsonl\n")
+    (project / "domains/b.yaml").write_text(f"files: {project}/data/b.jsonl\n")
+    assert contents(project) == before
+
+
 def test_names_times_order_and_comments_do_not_matter(project):
     before = contents(project)
     (project / "data/a1.jsonl").rename(project / "data/a9.jsonl")
