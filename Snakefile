@@ -42,7 +42,7 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        ancient(flow.below_results),
+        ancient(flow.everything),
         results=rules.today.output
         + rules.swarm_table.output
         + rules.mixture.output

@@ -38,6 +38,11 @@ def per_attempt(amount: int) -> Callable[[Any, int], int]:
     return lambda wildcards, attempt: amount * attempt
 
 
+def _fitted_on(plan: Plan) -> list[str]:
+    """Evaluations that the laws of a plan are fitted on."""
+    return [*(run.evaluation for run in plan.fitted), *plan.noise]
+
+
 @dataclass(repr=False)  # Snakemake asks for the repr of its input functions, which would be all of the project
 class Workflow:
     """Files of the build graph, as paths relative to the project folder.
@@ -219,7 +224,12 @@ class Workflow:
         if self._is_there(LAW, wildcards.key):
             return []
         plan = self._plan_with(wildcards.key, lambda plan: [plan.law])
-        return self._missing(EVALUATION, [*(run.evaluation for run in plan.fitted), *plan.noise])
+        return self._missing(EVALUATION, _fitted_on(plan))
+
+    def evaluations_beside_law(self, _: Any = None) -> list[str]:
+        """Evaluations that no law asks for: only the others if it is still to be fitted, all if it is there."""
+        asked = set(_fitted_on(self.plan)) if self.law() else set()
+        return self._missing(EVALUATION, (run.evaluation for run in self.plan.runs if run.evaluation not in asked))
 
     def law(self, _: Any = None) -> list[str]:
         """Laws of all tasks; none where the mixture is carried over from the parent."""
@@ -339,6 +349,14 @@ class Workflow:
     def _is_made(self, path: Path) -> bool:
         return (self.project.root / path).exists()
 
-    def below_results(self, _: Any = None) -> list[str]:
-        """Artefacts that no result asks for: one that goes missing must be made again, whatever was made from it."""
-        return [*self.tokens(), *self._missing(ITEMS, [self.project.items_key]), *self.runs()]
+    def everything(self, _: Any = None) -> list[str]:
+        """Every artefact of the plan: one that goes missing must be made again, whatever was made from it."""
+        return [
+            *self.tokens(),
+            *self._missing(ITEMS, [self.project.items_key]),
+            *self.runs(),
+            *self.evaluations_beside_law(),
+            *self.law(),
+            *self.proposal(),
+            *self.validations(),
+        ]

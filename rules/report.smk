@@ -1,7 +1,7 @@
 # The page that people look at, and the numbers that DVC compares.
 rule report:
     input:
-        ancient(rules.swarm_table.output),  # once it is there, so are all evaluations
+        ancient(flow.evaluations_beside_law),
         ancient(flow.law),
         ancient(flow.proposal),
         ancient(flow.validations),

@@ -67,6 +67,7 @@ rule swarm_table:
 rule swarm:
     input:
         ancient(flow.runs),
+        ancient(flow.evaluations),
         rules.swarm_table.output,
     message:
         "The swarm is trained and evaluated"
