@@ -1,8 +1,8 @@
 """Time and memory of planning and of runs with nothing to do, and how they grow: `python -m benchmarks.graph`.
 
 Projects of 10, 100 and 1,000 leaves with ten runs for each, 10,000 in the largest. They are real but for the runs,
-whose scores come from a known law. Printed are medians, the largest memory of a process, and the exponent p of the n^p
-by which the time grew from one size to the next.
+whose scores come from a known law. Planning is timed with 1 and 10 for `swarm.candidates`. Printed are medians, the
+largest memory of a process, and the exponent p of the n^p by which the time grew from one size to the next.
 """
 
 import argparse
@@ -87,7 +87,10 @@ def show(titles: dict[int, str], found: dict[int, dict[str, Figure]]) -> None:
 def measured(folder: Path, leaves: int, repeats: int) -> dict[str, Figure]:
     """Command → seconds and memory, on a project that is built first."""
     unfinished_project(folder, leaves)
-    found = {"olmix plan, nothing planned": timed(folder, 1, "olmix", "plan", "--json")}
+    found = {}
+    for candidates in (1, 10):
+        change_params(folder, swarm={"candidates": candidates})
+        found[f"olmix plan, nothing planned, {candidates}"] = timed(folder, repeats, "olmix", "plan", "--json")
     check(run(folder, "snakemake", "--cores", "2", "planned"))
     found["snakemake -n, all runs to do"] = timed(folder, repeats, "snakemake", "-n", "--quiet")
     project = Project.load(folder)

@@ -136,7 +136,7 @@ class SwarmParams(Section):
     temperature: float = Field(1.0, gt=0)
     """Exponent on the prior that the Dirichlet is centred on."""
     candidates: int = Field(10, ge=1)
-    """Candidates drawn for each run that is kept."""
+    """Candidates drawn at once for a run, which takes the first that is allowed and new; 1 is fast if most are."""
     required: list[str] = []
     """Leaves or sources that every run must contain."""
     max_repetition: float = Field(1.0, gt=0)
