@@ -71,7 +71,7 @@ def main() -> None:
 
 def show(titles: dict[int, str], found: dict[int, dict[str, Figure]]) -> None:
     """Print a column for every size."""
-    print(f"{'':<29}" + "".join(f"{title:>30}" for title in titles.values()))
+    print(f"{'':<38}" + "".join(f"{title:>30}" for title in titles.values()))
     sizes = list(found)
     for name in found[sizes[0]]:
         cells = []
@@ -81,7 +81,7 @@ def show(titles: dict[int, str], found: dict[int, dict[str, Figure]]) -> None:
             if before:
                 exponent = math.log(figure.seconds / found[before][name].seconds) / math.log(size / before)
                 cells[-1] += f" n^{exponent:.2f}"
-        print(f"{name:<29}" + "".join(f"{cell:>30}" for cell in cells))
+        print(f"{name:<38}" + "".join(f"{cell:>30}" for cell in cells))
 
 
 def measured(folder: Path, leaves: int, repeats: int) -> dict[str, Figure]:
@@ -90,7 +90,7 @@ def measured(folder: Path, leaves: int, repeats: int) -> dict[str, Figure]:
     found = {}
     for candidates in (1, 10):
         change_params(folder, swarm={"candidates": candidates})
-        found[f"olmix plan, nothing planned, {candidates}"] = timed(folder, repeats, "olmix", "plan", "--json")
+        found[f"olmix plan, no plan yet, candidates {candidates}"] = timed(folder, repeats, "olmix", "plan", "--json")
     check(run(folder, "snakemake", "--cores", "2", "planned"))
     found["snakemake -n, all runs to do"] = timed(folder, repeats, "snakemake", "-n", "--quiet")
     project = Project.load(folder)

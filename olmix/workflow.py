@@ -128,6 +128,11 @@ class Workflow:
         """Items of the suite as tokens."""
         return self.project.artefact(ITEMS, self.project.items_key)
 
+    @property
+    def items_to_make(self) -> list[str]:
+        """The items, if they are missing."""
+        return self._missing(ITEMS, [self.project.items_key])
+
     def inputs_of_run(self, wildcards: Any) -> list[str]:
         """Tokens that the runs of one job train on; the run of that job, for one that it stages; none if it has."""
         key = wildcards.key
@@ -257,7 +262,7 @@ class Workflow:
             return []
         number = self.project.request.round_of(wildcards.key)
         if number == 1:
-            return [*self.tokens(), *self._missing(ITEMS, [self.project.items_key])]
+            return [*self.tokens(), *self.items_to_make]
         return self._missing(PROPOSAL, [self._plan_of(number - 1).proposal])
 
     def _is_there(self, kind: str, key: str) -> bool:
@@ -353,7 +358,7 @@ class Workflow:
         """Every artefact of the plan: one that goes missing must be made again, whatever was made from it."""
         return [
             *self.tokens(),
-            *self._missing(ITEMS, [self.project.items_key]),
+            *self.items_to_make,
             *self.runs(),
             *self.evaluations_beside_law(),
             *self.law(),

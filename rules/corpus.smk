@@ -92,6 +92,6 @@ rule planned:
 rule corpus:
     input:
         ancient(flow.tokens()),
-        ancient(flow.items),
+        ancient(flow.items_to_make),
     message:
         "All leaves are tokenised"
